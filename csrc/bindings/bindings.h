@@ -1,0 +1,10 @@
+// One init function a stage; module.cpp assembles them.
+#pragma once
+
+#include <pybind11/pybind11.h>
+
+namespace gban::bindings {
+
+void init_alignment(pybind11::module_& module);
+
+}  // namespace gban::bindings

@@ -1,0 +1,33 @@
+"""Build the native core with CMake and ninja; everything else stands in pyproject.toml."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pybind11
+from setuptools import Extension, setup
+from setuptools.command.build_ext import build_ext
+
+
+class CMakeBuild(build_ext):
+    """Configure and build CMakeLists.txt; the module lands where setuptools wants it."""
+
+    def build_extension(self, ext: Extension) -> None:
+        target = Path(self.get_ext_fullpath(ext.name)).resolve().parent
+        source = Path(__file__).resolve().parent
+        build = Path(self.build_temp).resolve()
+        build.mkdir(parents=True, exist_ok=True)
+        configure = [
+            "cmake", "-S", str(source), "-B", str(build), "-G", "Ninja",
+            f"-DPython_EXECUTABLE={sys.executable}",
+            f"-Dpybind11_DIR={pybind11.get_cmake_dir()}",
+            f"-DCMAKE_LIBRARY_OUTPUT_DIRECTORY={target}",
+            "-DCMAKE_BUILD_TYPE=Release",
+        ]  # fmt: skip
+        subprocess.run(configure, check=True)
+        subprocess.run(["cmake", "--build", str(build), "--target", "_core"], check=True)
+
+
+setup(ext_modules=[Extension("gban_edge._core", [])], cmdclass={"build_ext": CMakeBuild})

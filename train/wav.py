@@ -1,0 +1,48 @@
+"""Reading the corpus's WAV files, and saying plainly what is wrong with one."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import soundfile
+
+SAMPLE_RATE = 16000
+
+
+def read_wav(path: Path) -> tuple[np.ndarray, str]:
+    """Read one 16 kHz mono WAV.
+
+    Any sample format that libsndfile decodes is taken (16-bit as IEMOCAP has it; 24-bit, 32-bit
+    and float too) and scaled to full scale 1.0.
+
+    Returns:
+        float32 [samples] and the file's sample format ("PCM_16", "PCM_24", "FLOAT", ...).
+
+    Raises:
+        ValueError: not a sound file, another rate, not mono, empty, or a value that is not finite.
+    """
+    try:
+        with soundfile.SoundFile(path) as file:
+            if file.samplerate != SAMPLE_RATE:
+                raise ValueError(
+                    f"{path}: sample rate must be {SAMPLE_RATE} Hz, got {file.samplerate}; "
+                    "resample it (for example with sox)"
+                )
+            if file.channels != 1:
+                raise ValueError(
+                    f"{path}: sound must be mono, got {file.channels} channels; keep the "
+                    "speaker's own channel or mix them down"
+                )
+            pcm, subtype = file.read(dtype="float32"), file.subtype
+            promised = file.frames
+    except (soundfile.SoundFileError, OSError) as error:
+        raise ValueError(f"{path}: not a readable WAV file ({error})") from error
+    if len(pcm) == 0:
+        raise ValueError(f"{path}: the file holds no samples")
+    if len(pcm) < promised:
+        raise ValueError(f"{path}: cut short, {len(pcm)} of {promised} samples are there")
+    if not np.isfinite(pcm).all():
+        where = int(np.argmin(np.isfinite(pcm)))
+        raise ValueError(f"{path}: sample {where} is not finite")
+    return pcm, subtype
