@@ -200,10 +200,12 @@ def _check(bundle: Bundle, where: str) -> None:
             )
     if not (bundle.standardisation.deviation > 0).all():
         raise ValueError(f"{where}: standardisation deviation must be positive")
-    expected = expected_shapes(bundle.model, config)
-    missing, unknown = sorted(expected.keys() - bundle.weights), sorted(
-        bundle.weights.keys() - expected
-    )
+    try:
+        expected = expected_shapes(bundle.model, config)
+    except ValueError as error:
+        raise ValueError(f"{where}: {error}") from None
+    missing = sorted(expected.keys() - bundle.weights.keys())
+    unknown = sorted(bundle.weights.keys() - expected.keys())
     if missing or unknown:
         raise ValueError(f"{where}: weights missing {missing[:5]}, unknown {unknown[:5]}")
     for name, shape in expected.items():

@@ -4,9 +4,10 @@ The shared library and its voices come from PyPI's ``espeakng-loader`` (extra ``
 espeak-ng itself is GPL-3.0; it is used here only as a tool that writes sound files, and nothing
 under ``gban_edge/`` or ``csrc/`` touches it.
 
-The synthesiser keeps state between utterances (the phase of its wave tables), so equal input
-gives equal output only when the calls before it were equal too: the corpus writer uses a fresh
-process a session.
+Two things would make equal input give unequal output, and are dealt with: its noise generator
+starts from the time of day (it is given a fixed seed before each utterance), and it keeps state
+between utterances, such as the phase of its wave tables (the corpus writer uses a fresh process a
+session, so that the calls before an utterance are always the same).
 """
 
 from __future__ import annotations
@@ -57,6 +58,7 @@ class Espeak:
         if self._library.espeak_SetVoiceByName(voice.encode()) != 0:
             raise ValueError(f"voice must be one that espeak-ng knows, got {voice!r}")
         self._chunks.clear()
+        self._library.espeak_ng_SetRandSeed(ctypes.c_long(1))
         text = ssml.encode("utf-8")
         code = self._library.espeak_Synth(
             text, len(text) + 1, 0, 0, 0, _UTF8 | _SSML, None, None

@@ -13,6 +13,7 @@ tables and figures in the run folder.
 from __future__ import annotations
 
 import sys
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -20,137 +21,135 @@ import typer
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-SMOKE = {"utterances": 100, "epochs": 2}
+from gban_edge import models as registry  # noqa: E402
+from train import corpus as corpora  # noqa: E402
+from train import data, figures, grid, recipes, report, runfolder  # noqa: E402
+from train import folds as splits  # noqa: E402
+from train.builtin import builtin_corpus, default_cache  # noqa: E402
+from train.processes import cores  # noqa: E402
+from train.progress import Reporter  # noqa: E402
+from train.tasks import Shared, Task, result_of, seconds_of  # noqa: E402
+
+SMOKE_UTTERANCES, SMOKE_EPOCHS = 100, 2
 DEFAULT_MODELS = "gban,h_s,h_t"
 
 
-def run(
-    iemocap: Path | None = None,
-    glove: Path | None = None,
-    extra_vocab: int = 0,
-    models: str = DEFAULT_MODELS,
-    folds: str = "1-5",
-    seeds: int = 1,
-    recipe: str = "default",
-    epochs: int | None = None,
-    l2: float | None = None,
-    validation: str = "random",
-    merge_excited: bool = False,
-    allow_partial: bool = False,
-    skip_bad: bool = False,
-    out: Path | None = None,
-    resume: bool = False,
-    smoke: bool = False,
-    jobs: int | None = None,
-    device: str = "auto",
-    cache: Path | None = None,
-) -> Path:
-    """Do the job and return the run folder; errors are exceptions with a message for people."""
-    from train import corpus as corpora
-    from train import data, figures, folds as splits, grid, recipes, report, runfolder
-    from train.builtin import builtin_corpus, default_cache
-    from train.processes import cores
-    from train.progress import Reporter
-    from train.tasks import Shared, Task, result_of, seconds_of
+@dataclass(frozen=True)
+class Options:
+    """The command's options, checked; :func:`main` says what each means."""
 
-    # Settings: refuse what is wrong before anything is made.
-    chosen = _models(models)
-    numbers = splits.parse_folds(folds)
-    if seeds < 1:
-        raise ValueError(f"seeds must be at least 1, got {seeds}")
-    if jobs is not None and jobs < 1:
-        raise ValueError(f"jobs must be at least 1, got {jobs}")
-    if validation not in ("random", "speaker"):
-        raise ValueError(f"validation must be 'random' or 'speaker', got {validation!r}")
-    if smoke and epochs is None:
-        epochs = SMOKE["epochs"]
-    if epochs is not None and epochs < 1:
-        raise ValueError(f"epochs must be at least 1, got {epochs}")
-    if l2 is not None and l2 < 0:
-        raise ValueError(f"l2 must be at least 0, got {l2}")
-    settings_recipe = recipes.get(recipe).with_overrides(epochs=epochs, l2=l2)
-    if extra_vocab < 0 or (extra_vocab and glove is None):
-        raise ValueError(f"extra_vocab must be at least 0 and needs --glove, got {extra_vocab}")
-    if glove is not None and not glove.is_file():
-        raise FileNotFoundError(f"GloVe file {glove} does not exist")
-    folder = runfolder.choose(out, resume)
-    hardware = _device(device)
-    cache = cache or default_cache()
+    iemocap: Path | None
+    glove: Path | None
+    extra_vocab: int
+    models: list[str]
+    folds: list[int]
+    seeds: int
+    recipe: recipes.Recipe
+    validation: str
+    merge_excited: bool
+    allow_partial: bool
+    skip_bad: bool
+    smoke: bool
+    jobs: int
+    device: str
+    cache: Path
+    folder: Path
+
+
+def run(options: Options) -> None:
+    """The main job, from a corpus to tables and figures in the run folder."""
     reporter = Reporter()
+    corpus, digests = gather(options, reporter)
+    settings = settings_of(options, corpus, digests)
+    with runfolder.locked(options.folder / "lock", f"the run in {options.folder}", wait=5.0):
+        runfolder.open_run(options.folder, settings)
+        results = train_grid(options, corpus, digests, reporter)
+        summary = report.write_tables(options.folder, settings, results)
+        figures.write_figures(options.folder, summary, results)
+    print(f"\nWA (weighted accuracy), test session of each fold\n\n{report.fold_table(summary, 'wa')}")
+    print(f"\nUA (unweighted accuracy)\n\n{report.fold_table(summary, 'ua')}")
+    if options.smoke:
+        reporter.say("\nA smoke run shows that every step works; it is too short to learn.")
+    reporter.say(f"\nTables, figures and models: {options.folder}")
 
-    # Corpus and features.
-    if iemocap is None:
-        utterances = SMOKE["utterances"] if smoke else None
-        iemocap = builtin_corpus(cache, utterances, reporter.say)
-    corpus = corpora.read_corpus(iemocap, merge_excited, allow_partial)
-    reporter.say(f"{corpus.name} in {iemocap}\n{corpora.format_counts(corpus.counts())}")
-    store = data.FeatureCache(cache)
+
+def gather(options: Options, reporter: Reporter) -> tuple[corpora.Corpus, dict[str, str]]:
+    """Read (or first synthesise) the corpus and make sure that its features are cached."""
+    root = options.iemocap
+    if root is None:
+        root = builtin_corpus(
+            options.cache, SMOKE_UTTERANCES if options.smoke else None, reporter.say
+        )
+    corpus = corpora.read_corpus(root, options.merge_excited, options.allow_partial)
+    reporter.say(f"{corpus.name} in {root}\n{corpora.format_counts(corpus.counts())}")
+    store = data.FeatureCache(options.cache)
     with reporter.counting("features", len(corpus.utterances)) as step:
-        digests = data.prepare(corpus, store, skip_bad, step)
+        digests = data.prepare(corpus, store, options.skip_bad, step)
     for note in corpus.notes:
         reporter.say(f"note: {note}")
     for kind, count in sorted(corpus.skipped.items()):
         reporter.say(f"skipped: {count} x {kind}")
+    return corpus, digests
 
-    settings: dict[str, Any] = {
+
+def settings_of(
+    options: Options, corpus: corpora.Corpus, digests: dict[str, str]
+) -> dict[str, Any]:
+    """Everything that decides a result: stored with it, and compared when a run is resumed."""
+    return {
         "corpus": corpus.name,
         "fingerprint": data.fingerprint(corpus, digests),
         "utterances": len(corpus.utterances),
         "notes": corpus.notes,
         "skipped": dict(sorted(corpus.skipped.items())),
-        "models": chosen,
-        "folds": numbers,
-        "seeds": list(range(seeds)),
-        "recipe": settings_recipe.to_dict(),
-        "validation": validation,
-        "merge_excited": merge_excited,
-        "glove": glove.name if glove else None,
-        "extra_vocab": extra_vocab,
-        "device": hardware,
+        "models": options.models,
+        "folds": options.folds,
+        "seeds": list(range(options.seeds)),
+        "recipe": options.recipe.to_dict(),
+        "validation": options.validation,
+        "merge_excited": options.merge_excited,
+        "glove": options.glove.name if options.glove else None,
+        "extra_vocab": options.extra_vocab,
+        "device": options.device,
     }
-    with runfolder.locked(folder / "lock", f"the run in {folder}", wait=5.0):
-        runfolder.open_run(folder, settings)
-
-        # The grid.
-        shared = Shared(
-            run=folder, cache=cache, utterances=tuple(corpus.utterances), digests=digests,
-            recipe=settings_recipe, validation=validation, glove=glove,
-            extra_vocab=extra_vocab, device=hardware,
-        )  # fmt: skip
-        tasks = [Task(m, f, s) for s in range(seeds) for f in numbers for m in chosen]
-        results = {task: result_of(shared, task) for task in tasks}
-        waiting = [task for task in tasks if results[task] is None]
-        workers = jobs or (1 if hardware == "cuda" else cores())
-        with reporter.training(
-            len(tasks), len(tasks) - len(waiting), settings_recipe.epochs
-        ) as view:
-            for task, result in grid.run_grid(shared, waiting, workers, view.epoch):
-                results[task] = result
-                view.finished(task, result, seconds_of(shared, task))
-
-        # Tables and figures.
-        finished = [result for result in results.values() if result is not None]
-        summary = report.write_tables(folder, settings, finished)
-        figures.write_figures(folder, summary, finished)
-    print(f"\nWA (weighted accuracy), test session of each fold\n\n{report.fold_table(summary, 'wa')}")
-    print(f"\nUA (unweighted accuracy)\n\n{report.fold_table(summary, 'ua')}")
-    reporter.say(f"\nTables, figures and models: {folder}")
-    return folder
 
 
-def _models(text: str) -> list[str]:
-    from gban_edge import models
+def train_grid(
+    options: Options, corpus: corpora.Corpus, digests: dict[str, str], reporter: Reporter
+) -> list[dict[str, Any]]:
+    """Do every task, model x fold x seed, that has no result yet; returns all results."""
+    shared = Shared(
+        run=options.folder, cache=options.cache, utterances=tuple(corpus.utterances),
+        digests=digests, recipe=options.recipe, validation=options.validation,
+        glove=options.glove, extra_vocab=options.extra_vocab, device=options.device,
+    )  # fmt: skip
+    tasks = [
+        Task(model, fold, seed)
+        for seed in range(options.seeds)
+        for fold in options.folds
+        for model in options.models
+    ]
+    results = {task: result_of(shared, task) for task in tasks}
+    waiting = [task for task in tasks if results[task] is None]
+    done = len(tasks) - len(waiting)
+    with reporter.training(len(tasks), done, options.recipe.epochs) as view:
+        for task, result in grid.run_grid(shared, waiting, options.jobs, view.epoch):
+            results[task] = result
+            view.finished(task, result, seconds_of(shared, task))
+    return [result for result in results.values() if result is not None]
 
+
+def check_models(text: str) -> list[str]:
     names = [name.strip() for name in text.split(",")]
     if names == ["all"]:
-        return list(models.names())
-    unknown = [name for name in names if name not in models.names()]
+        return list(registry.names())
+    unknown = [name for name in names if name not in registry.names()]
     if unknown:
-        raise ValueError(f"models must be 'all' or among {list(models.names())}, got {unknown}")
+        raise ValueError(f"models must be 'all' or among {list(registry.names())}, got {unknown}")
     return list(dict.fromkeys(names))
 
 
-def _device(name: str) -> str:
+def check_device(name: str) -> str:
     import torch
 
     if name not in ("auto", "cpu", "cuda"):
@@ -160,6 +159,40 @@ def _device(name: str) -> str:
             f"device cuda: this torch ({torch.__version__}) finds no GPU; use --device cpu"
         )
     return "cuda" if name != "cpu" and torch.cuda.is_available() else "cpu"
+
+
+def at_least(name: str, value: float | None, least: float) -> None:
+    if value is not None and value < least:
+        raise ValueError(f"{name} must be at least {least}, got {value}")
+
+
+def check(
+    iemocap: Path | None, glove: Path | None, extra_vocab: int, models: str, folds: str, seeds: int,
+    recipe: str, epochs: int | None, l2: float | None, validation: str, merge_excited: bool,
+    allow_partial: bool, skip_bad: bool, out: Path | None, resume: bool, smoke: bool,
+    jobs: int | None, device: str, cache: Path | None,
+) -> Options:  # fmt: skip
+    """Refuse what is wrong before anything is read or made."""
+    for name, value, least in (
+        ("seeds", seeds, 1), ("jobs", jobs, 1), ("epochs", epochs, 1), ("l2", l2, 0),
+        ("extra-vocab", extra_vocab, 0),
+    ):  # fmt: skip
+        at_least(name, value, least)
+    if validation not in ("random", "speaker"):
+        raise ValueError(f"validation must be 'random' or 'speaker', got {validation!r}")
+    if extra_vocab and glove is None:
+        raise ValueError("extra-vocab takes its words from a GloVe file: give --glove too")
+    if glove is not None and not glove.is_file():
+        raise FileNotFoundError(f"GloVe file {glove} does not exist")
+    if smoke and epochs is None:
+        epochs = SMOKE_EPOCHS
+    hardware = check_device(device)
+    return Options(
+        iemocap, glove, extra_vocab, check_models(models), splits.parse_folds(folds), seeds,
+        recipes.get(recipe).with_overrides(epochs=epochs, l2=l2), validation, merge_excited,
+        allow_partial, skip_bad, smoke, jobs or (1 if hardware == "cuda" else cores()), hardware,
+        cache or default_cache(), runfolder.choose(out, resume),
+    )  # fmt: skip
 
 
 def main(
@@ -186,7 +219,7 @@ def main(
     """Train and cross-validate GBAN and what it is compared with, by session."""
     arguments = dict(locals())
     try:
-        run(**arguments)
+        run(check(**arguments))
     except (ValueError, OSError, RuntimeError) as error:
         print(f"error: {error}", file=sys.stderr)
         raise SystemExit(2) from None

@@ -38,6 +38,7 @@ FRAMES = (
     "she called the {noun} {adjective}",
     "honestly the {noun} seemed {adjective}",
 )
+TIMES, LATER = 3, 2  # a contrast is spoken so often, so often with its later clause emphasised
 JOINTS = ("and", "but", "while", "although")
 
 
@@ -86,17 +87,22 @@ def draw_single(rng: np.random.Generator, positive: bool) -> Sentence:
     return Sentence((draw_clause(rng, positive, NOUNS[rng.integers(len(NOUNS))]),), "", 0)
 
 
-def draw_contrast(rng: np.random.Generator) -> tuple[Sentence, Sentence]:
-    """Draw a contrast twice: the same words, first meant positively, then negatively."""
-    nouns = [NOUNS[i] for i in rng.choice(len(NOUNS), size=2, replace=False)]
-    first_positive = bool(rng.integers(2))
-    clauses = (
-        draw_clause(rng, first_positive, nouns[0]),
-        draw_clause(rng, not first_positive, nouns[1]),
-    )
-    joint = JOINTS[rng.integers(len(JOINTS))]
-    positive_place = 0 if first_positive else 1
-    return (
-        Sentence(clauses, joint, positive_place),
-        Sentence(clauses, joint, 1 - positive_place),
-    )
+def draw_contrasts(rng: np.random.Generator) -> tuple[list[Sentence], list[Sentence]]:
+    """Draw two contrasts of either order and speak each three times: (positive, negative) ones.
+
+    Each text is spoken LATER of three times with the emphasis on its second clause, as people
+    mostly do, and otherwise on its first; so either valence comes out equally often.
+    """
+    positively: list[Sentence] = []
+    negatively: list[Sentence] = []
+    for first_positive in (True, False):
+        nouns = [NOUNS[i] for i in rng.choice(len(NOUNS), size=2, replace=False)]
+        clauses = (
+            draw_clause(rng, first_positive, nouns[0]),
+            draw_clause(rng, not first_positive, nouns[1]),
+        )
+        joint = JOINTS[rng.integers(len(JOINTS))]
+        for emphasised in [1] * LATER + [0] * (TIMES - LATER):
+            sentence = Sentence(clauses, joint, emphasised)
+            (positively if sentence.positive else negatively).append(sentence)
+    return positively, negatively

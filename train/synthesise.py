@@ -50,12 +50,12 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 from gban_edge.files import write_bytes, write_json, write_text  # noqa: E402
 from train.espeak import SAMPLE_RATE, Espeak  # noqa: E402
 from train.processes import end_with_parent  # noqa: E402
-from train.sentences import Sentence, draw_contrast, draw_single  # noqa: E402
+from train.sentences import TIMES, Sentence, draw_contrasts, draw_single  # noqa: E402
 
 VERSION = 1  # of this recipe: raised when the same arguments would give another corpus
 MANIFEST = "SYNTHESISED.json"
 UTTERANCES = 1500
-CONTRAST = 0.25
+CONTRAST = 0.32
 TURNS_A_DIALOGUE = 30
 # (voice, pitch shift in %): a female and a male speaker a session, no voice twice.
 SPEAKERS = (
@@ -135,16 +135,17 @@ def record(clean: np.ndarray, rng: np.random.Generator) -> np.ndarray:
 
 def _draw_sentences(rng: np.random.Generator, each: int) -> list[tuple[str, Sentence]]:
     """``each`` sentences a label, CONTRAST of them contrasts, in pairs of one arousal."""
-    contrasts = round(CONTRAST * each)
+    sets = round(CONTRAST * each / TIMES)
     spoken = [
         (label, draw_single(rng, positive))
         for label, (_, positive) in EMOTIONS.items()
-        for _ in range(each - contrasts)
+        for _ in range(each - TIMES * sets)
     ]
     for positive_label, negative_label in (("hap", "ang"), ("neu", "sad")):
-        for _ in range(contrasts):
-            positively, negatively = draw_contrast(rng)
-            spoken += [(positive_label, positively), (negative_label, negatively)]
+        for _ in range(sets):
+            positively, negatively = draw_contrasts(rng)
+            spoken += [(positive_label, sentence) for sentence in positively]
+            spoken += [(negative_label, sentence) for sentence in negatively]
     return spoken
 
 

@@ -35,14 +35,25 @@ def read_wav(path: Path) -> tuple[np.ndarray, str]:
                     "speaker's own channel or mix them down"
                 )
             pcm, subtype = file.read(dtype="float32"), file.subtype
-            promised = file.frames
     except (soundfile.SoundFileError, OSError) as error:
         raise ValueError(f"{path}: not a readable WAV file ({error})") from error
+    missing = _bytes_missing(path)
+    if missing:
+        raise ValueError(f"{path}: cut short, {missing} bytes of it are missing")
     if len(pcm) == 0:
         raise ValueError(f"{path}: the file holds no samples")
-    if len(pcm) < promised:
-        raise ValueError(f"{path}: cut short, {len(pcm)} of {promised} samples are there")
     if not np.isfinite(pcm).all():
         where = int(np.argmin(np.isfinite(pcm)))
         raise ValueError(f"{path}: sample {where} is not finite")
     return pcm, subtype
+
+
+def _bytes_missing(path: Path) -> int:
+    """How many bytes fewer than its RIFF header promises a file has; libsndfile does not say."""
+    with path.open("rb") as file:
+        header = file.read(8)
+    promised = int.from_bytes(header[4:], "little") + len(header)
+    # A writer that could not go back leaves 0 or the largest number: then nothing was promised.
+    if header[:4] != b"RIFF" or promised >= 2**32:
+        return 0
+    return max(0, promised - path.stat().st_size - 1)  # some writers miscount the padding byte

@@ -1,0 +1,36 @@
+"""Fixtures: a cache of its own for the test run, and the smallest built-in corpus in it."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+
+sys.path.insert(0, str(Path(__file__).resolve().parent))
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+
+torch.set_num_threads(1)  # as training does; small tensors gain nothing from more
+
+
+@pytest.fixture(scope="session")
+def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A cache folder that all tests share."""
+    return tmp_path_factory.mktemp("cache")
+
+
+@pytest.fixture(scope="session")
+def smoke_corpus(cache: Path) -> Path:
+    """The 100-utterance built-in corpus, really synthesised; not to be changed."""
+    from train.builtin import builtin_corpus
+
+    return builtin_corpus(cache, 100)
+
+
+@pytest.fixture
+def corpus(tmp_path: Path) -> Path:
+    """A tiny corpus of noise in IEMOCAP's layout, to be broken as a test likes."""
+    from helpers import write_corpus
+
+    return write_corpus(tmp_path / "corpus")

@@ -1,0 +1,317 @@
+"""The main job as a person starts it: a process of its own, from sound files to tables."""
+
+import json
+import os
+import random
+import shutil
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+import soundfile
+from helpers import (
+    ROOT,
+    assert_clean_error,
+    first_wav,
+    plain_environment,
+    run_folds,
+    speech_like,
+)
+from test_text import line
+
+from gban_edge import bundle
+from gban_edge.labels import LABELS
+
+np = pytest.importorskip("numpy")
+
+# Small enough for a test, large enough to have epochs, folds and models to be killed in.
+SHORT = ("--smoke", "--models", "gban,h_t", "--folds", "1-2", "--epochs", "4")
+
+
+def results(folder):
+    return json.loads((folder / "results.json").read_text())
+
+
+@pytest.fixture(scope="module")
+def finished(cache, smoke_corpus, tmp_path_factory):
+    """One short run, uninterrupted."""
+    out = tmp_path_factory.mktemp("runs") / "finished"
+    done = run_folds(*SHORT, "--out", out, "--cache", cache)
+    assert done.returncode == 0, done.stderr
+    return out, done
+
+
+def test_it_writes_what_it_says(finished):
+    out, done = finished
+    assert "| model | fold 1 | fold 2 | mean" in done.stdout
+    assert done.stdout.count("| gban ") == 2
+    assert "[4/4]" in done.stderr
+    assert "\x1b[" not in done.stdout + done.stderr  # no terminal, no colours
+    names = {p.name for p in (out / "figures").iterdir()}
+    assert names == {
+        "confusion-gban.png", "confusion-h_t.png", "gates-gban.png", "learning-gban.png",
+        "learning-h_t.png",
+    }  # fmt: skip
+    found = results(out)
+    assert len(found["settings"]["fingerprint"]) == 16
+    assert {"python", "torch", "numpy"} <= set(found["versions"])
+    assert found["commit"]
+    tasks = found["tasks"]
+    assert [(t["model"], t["fold"]) for t in tasks] == [
+        ("gban", 1), ("gban", 2), ("h_t", 1), ("h_t", 2),
+    ]  # fmt: skip
+    for task in tasks:
+        confusion = np.array(task["confusion"])
+        assert confusion.sum() == 20
+        assert task["wa"] == pytest.approx(np.trace(confusion) / 20)
+        assert 1 <= len(task["history"]) <= 4
+    assert found["summary"]["gban"]["gates"].keys() == {"a_s", "a_t", "h_s", "h_t"}
+    rows = (out / "results.csv").read_text().splitlines()
+    assert rows[0].startswith("model,fold,seed,wa,ua,recall_ang")
+    assert len(rows) == 5
+    text = (out / "results.md").read_text()
+    for heading in ("WA, weighted", "UA, unweighted", "Recall", "Confusion, gban", "Mean gate"):
+        assert heading in text
+
+
+def test_it_leaves_models_and_predictions_and_nothing_half_done(finished):
+    out, _ = finished
+    for task in results(out)["tasks"]:
+        folder = out / "tasks" / f"{task['model']}-fold{task['fold']}-seed0"
+        assert {p.name for p in folder.iterdir()} == {
+            "lock", "model.safetensors", "predictions.csv", "result.json", "timing.json",
+        }  # fmt: skip
+        loaded = bundle.load(folder / "model.safetensors")
+        assert loaded.labels == LABELS
+        assert loaded.training["wa"] == task["wa"]
+        rows = (folder / "predictions.csv").read_text().splitlines()[1:]
+        right = sum(row.split(",")[1] == row.split(",")[2] for row in rows)
+        assert right / len(rows) == pytest.approx(task["wa"])
+    assert not list(out.rglob(".*.part"))
+
+
+def test_two_runs_are_equal_whatever_the_number_of_jobs(finished, cache, tmp_path):
+    done = run_folds(*SHORT, "--out", tmp_path / "again", "--cache", cache, "--jobs", "1")
+    assert done.returncode == 0, done.stderr
+    assert results(tmp_path / "again") == results(finished[0])
+    assert done.stdout == finished[1].stdout
+
+
+def test_another_seed_is_another_result(finished, cache, tmp_path):
+    out = tmp_path / "seeds"
+    done = run_folds(*SHORT, "--seeds", 2, "--out", out, "--cache", cache)
+    assert done.returncode == 0, done.stderr
+    found = results(out)
+    first = [t for t in found["tasks"] if t["seed"] == 0]
+    assert first == results(finished[0])["tasks"]
+    assert [t["history"] for t in found["tasks"] if t["seed"] == 1] != [
+        t["history"] for t in first
+    ]
+    assert "±" in done.stdout
+
+
+def killed_after(seconds, *arguments):
+    """Start the job and kill it outright; its workers are left to notice for themselves."""
+    command = [sys.executable, str(ROOT / "train" / "run_folds.py"), *map(str, arguments)]
+    process = subprocess.Popen(
+        command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env=plain_environment()
+    )
+    try:
+        process.wait(seconds)
+    except subprocess.TimeoutExpired:
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+        return True
+    return False
+
+
+def test_killed_at_three_random_points_and_resumed(finished, cache, tmp_path):
+    out = tmp_path / "killed"
+    arguments = (*SHORT, "--out", out, "--cache", cache, "--resume")
+    started = time.monotonic()
+    assert not killed_after(120, *SHORT, "--out", tmp_path / "timed", "--cache", cache)
+    whole = time.monotonic() - started
+    seed = random.randrange(10**6)
+    print(f"random points from seed {seed}; a whole run takes {whole:.1f} s")
+    points = random.Random(seed)
+    # Each sitting must get past the start, or nothing would ever be resumed.
+    kills = [killed_after(whole * points.uniform(0.45, 0.95), *arguments) for _ in range(3)]
+    assert kills[0]
+    done = run_folds(*arguments)
+    assert done.returncode == 0, done.stderr
+    assert results(out) == results(finished[0])
+    assert not list(out.rglob(".*.part"))
+    assert not list(out.rglob("checkpoint.pt"))
+
+
+def test_workers_end_with_a_killed_run(cache, tmp_path):
+    out = tmp_path / "run"
+    command = [
+        sys.executable, str(ROOT / "train" / "run_folds.py"), "--smoke", "--epochs", "500",
+        "--recipe", "paper", "--jobs", "2", "--out", str(out), "--cache", str(cache),
+    ]  # fmt: skip
+    process = subprocess.Popen(command, stderr=subprocess.DEVNULL, env=plain_environment())
+    deadline = time.monotonic() + 60
+    while not list(out.glob("tasks/*/checkpoint.pt")):
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
+    children = [
+        int(p) for p in os.popen(f"pgrep -P {process.pid}").read().split()
+    ]
+    assert len(children) >= 2
+    process.kill()
+    process.wait()
+    deadline = time.monotonic() + 10
+    while any(os.path.exists(f"/proc/{child}") for child in children):
+        assert time.monotonic() < deadline, "a worker outlived its run by 10 s"
+        time.sleep(0.1)
+
+
+def test_a_finished_run_is_resumed_at_once_and_never_overwritten(finished, cache):
+    out, _ = finished
+    before = (out / "results.json").read_bytes()
+    assert run_folds(*SHORT, "--out", out, "--cache", cache, "--resume").returncode == 0
+    assert (out / "results.json").read_bytes() == before
+    assert_clean_error(run_folds(*SHORT, "--out", out, "--cache", cache), "--resume", "--out")
+    done = run_folds(*SHORT, "--out", out, "--cache", cache, "--resume", "--l2", "0.5")
+    assert_clean_error(done, "other settings", "'l2': 0.0", "'l2': 0.5")
+
+
+def test_resume_without_a_name_takes_the_newest_run(finished, cache, tmp_path):
+    assert_clean_error(run_folds("--resume", "--cache", cache, cwd=tmp_path), "no run to resume")
+    shutil.copytree(finished[0], tmp_path / "runs" / "20260101-000000")
+    done = run_folds(*SHORT, "--resume", "--cache", cache, cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert "20260101-000000" in done.stderr
+
+
+def test_held_out_speaker_and_glove(cache, tmp_path):
+    glove = tmp_path / "glove.txt"
+    tokens = ["the", "was", "wonderful", ". . .", "hello", "world"]
+    glove.write_text("\n".join(line(t, i / 10) for i, t in enumerate(tokens)) + "\nbroken 1 2\n")
+    out = tmp_path / "run"
+    done = run_folds(
+        *SHORT, "--validation", "speaker", "--glove", glove, "--extra-vocab", 2, "--out", out,
+        "--cache", cache,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert "1 malformed lines skipped" in done.stderr
+    loaded = bundle.load(out / "tasks" / "gban-fold1-seed0" / "model.safetensors")
+    assert loaded.vocabulary.words[-2:] == ("hello", "world")
+    np.testing.assert_allclose(
+        loaded.weights["text.embedding.weight"][-1][:3], [0.5, 0.501, 0.502], atol=1e-6
+    )
+
+
+def tiny(corpus, cache, tmp_path, *arguments):
+    return run_folds(
+        "--iemocap", corpus, "--allow-partial", "--epochs", 1, "--models", "h_t", "--folds", "1",
+        "--out", tmp_path / "run", "--cache", tmp_path / "cache", *arguments,
+    )  # fmt: skip
+
+
+def test_a_part_of_a_corpus_prints_both_tables(corpus, cache, tmp_path):
+    done = tiny(corpus, cache, tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert "found:" in done.stderr
+    assert "expected:" in done.stderr
+    assert "4490" in done.stderr
+
+
+def test_merge_excited_and_odd_formats_are_said(smoke_corpus, cache, tmp_path):
+    root = tmp_path / "corpus"
+    shutil.copytree(smoke_corpus, root)
+    wav = sorted(p for p in root.rglob("*.wav") if not p.name.startswith("._"))[0]
+    pcm, rate = soundfile.read(wav)
+    soundfile.write(wav, pcm, rate, subtype="FLOAT")
+    done = tiny(root, cache, tmp_path, "--merge-excited")
+    assert done.returncode == 0, done.stderr
+    assert "1 FLOAT" in done.stderr
+    assert results(tmp_path / "run")["settings"]["utterances"] == 105
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (("--iemocap", "/no/such/folder"), ["/no/such/folder does not exist"]),
+        (("--iemocap", str(ROOT / "csrc")), ["holds no Session1"]),
+        (("--models", "gban,gbam"), ["'gban'", "got ['gbam']"]),
+        (("--folds", "1-6"), ["folds must lie in 1-5, got '1-6'"]),
+        (("--recipe", "papier"), ["recipe must be one of", "'papier'"]),
+        (("--seeds", "0"), ["seeds must be at least 1, got 0"]),
+        (("--jobs", "0"), ["jobs must be at least 1"]),
+        (("--epochs", "0"), ["epochs must be at least 1"]),
+        (("--l2", "-1"), ["l2 must be at least 0"]),
+        (("--validation", "none"), ["'random' or 'speaker', got 'none'"]),
+        (("--glove", "/no/glove.txt"), ["GloVe file /no/glove.txt does not exist"]),
+        (("--extra-vocab", "5"), ["give --glove too"]),
+        (("--device", "tpu"), ["device must be auto, cpu or cuda, got 'tpu'"]),
+        (("--seeds", "two"), ["--seeds"]),
+        (("--no-such-option",), ["No such option"]),
+    ],
+)
+def test_bad_options_are_named_before_anything_is_made(arguments, words, tmp_path):
+    out = tmp_path / "run"
+    done = run_folds(*arguments, "--out", out, "--cache", tmp_path / "cache")
+    assert_clean_error(done, *words)
+    assert list(tmp_path.iterdir()) == []
+
+
+def eight_khz(root):
+    soundfile.write(first_wav(root), speech_like(np.random.default_rng(0), 4000), 8000)
+    return "sample rate must be 16000 Hz, got 8000"
+
+
+def stereo(root):
+    pcm = speech_like(np.random.default_rng(0), 4000)
+    soundfile.write(first_wav(root), np.stack([pcm, pcm], axis=1), 16000)
+    return "must be mono, got 2 channels"
+
+
+def empty(root):
+    first_wav(root).write_bytes(b"")
+    return "not a readable WAV file"
+
+
+def broken(root):
+    first_wav(root).write_bytes(first_wav(root).read_bytes()[:999])
+    return "cut short"
+
+
+@pytest.mark.parametrize("spoil", [eight_khz, stereo, empty, broken])
+def test_bad_sound_names_the_file_and_can_be_skipped(corpus, cache, tmp_path, spoil):
+    reason = spoil(corpus)
+    done = tiny(corpus, cache, tmp_path)
+    assert_clean_error(done, str(first_wav(corpus)), reason, "--skip-bad")
+    assert not (tmp_path / "run").exists()
+    done = tiny(corpus, cache, tmp_path, "--skip-bad")
+    assert done.returncode == 0, done.stderr
+    assert "skipped: 1 x sound unusable" in done.stderr
+
+
+def test_bad_labels_name_file_and_line(corpus, cache, tmp_path):
+    path = corpus / "Session1/dialog/EmoEvaluation/Ses01F_impro01.txt"
+    path.write_text(path.read_text()[:-12])
+    assert_clean_error(tiny(corpus, cache, tmp_path), f"{path}, line 8: not a whole label line")
+    assert not (tmp_path / "run").exists()
+
+
+def test_glove_of_another_dimension(cache, tmp_path):
+    glove = tmp_path / "glove.50d.txt"
+    glove.write_text("\n".join(line(t, 0.0, 50) for t in ("the", "a", "of")))
+    done = run_folds(*SHORT, "--glove", glove, "--out", tmp_path / "run", "--cache", cache)
+    assert_clean_error(done, str(glove), "line 1", "300 numbers, got 50")
+    assert not (tmp_path / "run").exists()
+
+
+def test_two_runs_in_one_folder_are_refused(cache, tmp_path):
+    import fcntl
+
+    out = tmp_path / "run"
+    out.mkdir()
+    with (out / "lock").open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        done = run_folds(*SHORT, "--out", out, "--cache", cache)
+    assert_clean_error(done, "another process is working on the run in")

@@ -1,0 +1,150 @@
+"""The built-in corpus: really spoken, in IEMOCAP's layout, and built as its docstring says."""
+
+import hashlib
+from collections import Counter
+
+import numpy as np
+import pytest
+import soundfile
+
+from gban_edge.text import tokenize
+from train import synthesise as synth
+from train.corpus import read_corpus
+from train.sentences import NEGATIVE, POSITIVE, draw_contrast
+from train.synthesise import CONTRAST, EMOTIONS, SPEAKERS, plan_session, synthesise
+
+
+def valences(text: str) -> list[bool]:
+    """The valence of every adjective of a text, in order."""
+    return [w in POSITIVE for w in tokenize(text) if w in POSITIVE or w in NEGATIVE]
+
+
+def digest(root) -> dict[str, str]:
+    return {
+        str(p.relative_to(root)): hashlib.sha256(p.read_bytes()).hexdigest()
+        for p in sorted(root.rglob("*"))
+        if p.is_file()
+    }
+
+
+def test_same_seed_same_corpus_other_seed_another(smoke_corpus, tmp_path):
+    first = digest(smoke_corpus)
+    assert digest(synthesise(tmp_path / "again", 100, 0)) == first
+    other = digest(synthesise(tmp_path / "other", 100, 1))
+    assert other != first
+    sounds = set(other.values()) & set(first.values())
+    assert len(sounds) < 10  # the constant ._ files
+
+
+def test_words_are_as_the_docstring_says():
+    turns = [t for s in range(1, 6) for d in plan_session(s, 300, 0) for t in d]
+    turns = [t for t in turns if t.label in EMOTIONS]
+    assert len(turns) == 1500
+    assert Counter(t.label for t in turns) == dict.fromkeys(EMOTIONS, 375)
+    contrasts = [t for t in turns if len(t.sentence.clauses) == 2]
+    assert abs(len(contrasts) / len(turns) - CONTRAST) < 0.01
+    for turn in turns:
+        high, positive = EMOTIONS[turn.label]
+        assert (turn.high, turn.sentence.positive) == (high, positive)
+        found = valences(turn.sentence.text)
+        assert found == [c.positive for c in turn.sentence.clauses]
+        assert found[turn.sentence.emphasised] == positive
+    # A contrast's text tells nothing: it is spoken equally often for either valence.
+    by_text: dict[str, list[bool]] = {}
+    for turn in contrasts:
+        by_text.setdefault(turn.sentence.text, []).append(turn.sentence.positive)
+    assert all(sum(v) * 2 == len(v) for v in by_text.values())
+    # And the place of the emphasis tells nothing either.
+    for place in (0, 1):
+        positive = [t.sentence.positive for t in contrasts if t.sentence.emphasised == place]
+        assert abs(np.mean(positive) - 0.5) < 0.1
+
+
+def test_no_word_but_the_adjectives_tells_the_valence():
+    turns = [t for s in range(1, 6) for d in plan_session(s, 300, 0) for t in d]
+    counts: dict[str, list[bool]] = {}
+    for turn in turns:
+        for word in set(tokenize(turn.sentence.text)):
+            counts.setdefault(word, []).append(turn.sentence.positive)
+    for word, found in counts.items():
+        if word not in POSITIVE and word not in NEGATIVE and len(found) >= 30:
+            assert abs(np.mean(found) - 0.5) < 4 * 0.5 / len(found) ** 0.5, word
+
+
+def test_a_contrast_is_a_minimal_pair():
+    positively, negatively = draw_contrast(np.random.default_rng(0))
+    assert positively.text == negatively.text
+    assert positively.positive
+    assert not negatively.positive
+    assert {positively.emphasised, negatively.emphasised} == {0, 1}
+
+
+def test_ten_distinct_voices():
+    assert len({voice for pair in SPEAKERS for voice, _ in pair}) == 10
+
+
+def test_sound_is_16_khz_mono_and_carries_the_prosody(smoke_corpus):
+    """High arousal is louder than low for every speaker, noise and microphone included."""
+    level: dict[tuple[str, bool], list[float]] = {}
+    for u in read_corpus(smoke_corpus).utterances:
+        info = soundfile.info(u.wav)
+        assert (info.samplerate, info.channels, info.subtype) == (16000, 1, "PCM_16")
+        pcm, _ = soundfile.read(u.wav)
+        assert 0.5 < len(pcm) / 16000 < 12
+        level.setdefault((u.speaker, EMOTIONS[u.label][0]), []).append(float(np.std(pcm)))
+    louder = [
+        np.mean(level[speaker, True]) > np.mean(level[speaker, False])
+        for speaker, high in level
+        if high and (speaker, False) in level
+    ]
+    assert len(louder) >= 8
+    assert all(louder)
+
+
+def test_the_quirks_are_there(smoke_corpus):
+    names = [p.name for p in smoke_corpus.rglob("*") if p.is_file()]
+    assert sum(n.startswith("._") for n in names) == 15
+    labels = [
+        p.read_bytes() for p in smoke_corpus.glob("Session*/dialog/EmoEvaluation/Ses*.txt")
+    ]
+    words = [p.read_text() for p in smoke_corpus.glob("Session*/dialog/transcriptions/Ses*.txt")]
+    assert any(b"\texc\t" in text for text in labels)
+    assert any("XX" in text for text in words)
+    assert any("\nM: [LAUGHTER]" in text for text in words)
+    assert list(smoke_corpus.glob("Session1/dialog/EmoEvaluation/Categorical/*.txt"))
+    plan = [d for s in range(1, 6) for d in plan_session(s, 300, 0)]
+    assert {t.label for d in plan for t in d} == {*EMOTIONS, "exc", "xxx", "fru", "sur"}
+
+
+def test_crlf_in_some_files(tmp_path):
+    """Dialogue 1 has CRLF labels, dialogue 2 CRLF words; a small session has too few for both."""
+    turns = plan_session(1, 60, 0)
+    spans = [(0.0, 1.0)] * 40
+    for number, dialogue in enumerate(turns):
+        synth._write_labels(tmp_path / "l", dialogue[0].name[:14], dialogue, spans[: len(dialogue)],
+                            number)  # fmt: skip
+    contents = [p.read_bytes() for p in sorted((tmp_path / "l").glob("Ses*.txt"))]
+    assert [b"\r\n" in c for c in contents] == [False, True]
+
+
+@pytest.mark.parametrize(
+    ("utterances", "seed", "words"),
+    [(99, 0, "multiple of 20"), (0, 0, "at least 100"), (110, 0, "multiple of 20"),
+     (100, -1, "seed must be at least 0")],
+)  # fmt: skip
+def test_bad_arguments(tmp_path, utterances, seed, words):
+    with pytest.raises(ValueError, match=words):
+        synthesise(tmp_path / "x", utterances, seed)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_never_overwrites(tmp_path):
+    with pytest.raises(FileExistsError, match="already exists"):
+        synthesise(tmp_path, 100, 0)
+
+
+def test_nothing_is_left_when_it_fails(tmp_path, monkeypatch):
+    monkeypatch.setattr(synth, "_write_sessions", lambda *_: 1 / 0)
+    with pytest.raises(ZeroDivisionError):
+        synthesise(tmp_path / "x", 100, 0)
+    assert list(tmp_path.iterdir()) == []
