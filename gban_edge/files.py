@@ -30,7 +30,7 @@ def replacing(path: str | os.PathLike[str], durable: bool = True) -> Iterator[Pa
         if durable:
             with temporary.open("rb") as written:
                 os.fsync(written.fileno())
-        os.replace(temporary, target)
+        temporary.replace(target)
     finally:
         temporary.unlink(missing_ok=True)
 

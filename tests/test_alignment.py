@@ -58,8 +58,9 @@ def test_float32_is_within_1e_5_of_float64(form):
 def test_gradients():
     speech, text, k, n = random_case(3)
     inputs = [torch.tensor(a[:, :6, :5], requires_grad=True) for a in (speech, text)]
-    lengths = torch.tensor(k).clamp(max=inputs[0].shape[1]), torch.tensor(n).clamp(
-        max=inputs[1].shape[1]
+    lengths = (
+        torch.tensor(k).clamp(max=inputs[0].shape[1]),
+        torch.tensor(n).clamp(max=inputs[1].shape[1]),
     )
     assert torch.autograd.gradcheck(
         lambda s, t: ops.align_pool_ref(s, t, *lengths, return_weights=True), inputs

@@ -45,9 +45,7 @@ def test_the_cache_holds_the_features(corpus, tmp_path):
     digests = prepare(partial(corpus), cache, skip_bad=False)
     for utterance in partial(corpus).utterances:
         pcm, _ = soundfile.read(utterance.wav, dtype="float32")
-        np.testing.assert_array_equal(
-            cache.get(digests[utterance.name]), features.extract(pcm)
-        )
+        np.testing.assert_array_equal(cache.get(digests[utterance.name]), features.extract(pcm))
 
 
 def test_another_feature_version_is_another_cache(tmp_path, monkeypatch):

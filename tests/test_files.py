@@ -9,11 +9,16 @@ from gban_edge.files import replacing, write_json, write_text
 def test_a_failed_write_leaves_the_old_file_and_nothing_else(tmp_path):
     path = tmp_path / "result.txt"
     write_text(path, "old")
-    with pytest.raises(RuntimeError), replacing(path) as temporary:
-        temporary.write_text("half of the n")
-        raise RuntimeError
+
+    def half() -> None:
+        with replacing(path) as temporary:
+            temporary.write_text("half of the n")
+            raise RuntimeError
+
+    with pytest.raises(RuntimeError):
+        half()
     assert path.read_text() == "old"
-    assert os.listdir(tmp_path) == ["result.txt"]
+    assert [p.name for p in tmp_path.iterdir()] == ["result.txt"]
 
 
 def test_parents_are_made_and_permissions_are_ordinary(tmp_path):

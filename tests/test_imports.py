@@ -17,9 +17,7 @@ sys.meta_path.insert(0, Block())
 
 def run_without(blocked: tuple[str, ...], code: str) -> None:
     program = BLOCK.format(blocked=blocked) + code
-    done = subprocess.run(
-        [sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True
-    )
+    done = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
 
 

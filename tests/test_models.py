@@ -155,11 +155,13 @@ def test_fusion_is_equations_15_to_21():
     a_s, a_t, h_s, h_t = torch.randn(4, 3, SMALL.states)
     h, z_p, z_q = model.fusion(a_s, a_t, h_s, h_t)
     w = {name: value for name, value in model.fusion.state_dict().items()}
-    p_s, p_t = torch.tanh(a_s @ w["aligned.speech.weight"].T), torch.tanh(
-        a_t @ w["aligned.text.weight"].T
+    p_s, p_t = (
+        torch.tanh(a_s @ w["aligned.speech.weight"].T),
+        torch.tanh(a_t @ w["aligned.text.weight"].T),
     )
-    q_s, q_t = torch.tanh(h_s @ w["last.speech.weight"].T), torch.tanh(
-        h_t @ w["last.text.weight"].T
+    q_s, q_t = (
+        torch.tanh(h_s @ w["last.speech.weight"].T),
+        torch.tanh(h_t @ w["last.text.weight"].T),
     )
     zp = torch.sigmoid(torch.cat([a_s, a_t], 1) @ w["aligned.gate.weight"].T)
     zq = torch.sigmoid(torch.cat([h_s, h_t], 1) @ w["last.gate.weight"].T)
@@ -215,5 +217,5 @@ def test_dropout_only_in_training():
 
 
 def test_unknown_model():
-    with pytest.raises(ValueError, match="'gban'.*got 'gbam'"):
+    with pytest.raises(ValueError, match=r"'gban'.*got 'gbam'"):
         models.build("gbam", SMALL)

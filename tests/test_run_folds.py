@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import pytest
 import soundfile
@@ -106,9 +107,7 @@ def test_another_seed_is_another_result(finished, cache, tmp_path):
     found = results(out)
     first = [t for t in found["tasks"] if t["seed"] == 0]
     assert first == results(finished[0])["tasks"]
-    assert [t["history"] for t in found["tasks"] if t["seed"] == 1] != [
-        t["history"] for t in first
-    ]
+    assert [t["history"] for t in found["tasks"] if t["seed"] == 1] != [t["history"] for t in first]
     assert "±" in done.stdout
 
 
@@ -157,14 +156,12 @@ def test_workers_end_with_a_killed_run(cache, tmp_path):
     while not list(out.glob("tasks/*/checkpoint.pt")):
         assert time.monotonic() < deadline
         time.sleep(0.1)
-    children = [
-        int(p) for p in os.popen(f"pgrep -P {process.pid}").read().split()
-    ]
+    children = [int(p) for p in os.popen(f"pgrep -P {process.pid}").read().split()]
     assert len(children) >= 2
     process.kill()
     process.wait()
     deadline = time.monotonic() + 10
-    while any(os.path.exists(f"/proc/{child}") for child in children):
+    while any(Path(f"/proc/{child}").exists() for child in children):
         assert time.monotonic() < deadline, "a worker outlived its run by 10 s"
         time.sleep(0.1)
 
@@ -189,7 +186,7 @@ def test_resume_without_a_name_takes_the_newest_run(finished, cache, tmp_path):
 
 def test_held_out_speaker_and_glove(cache, tmp_path):
     glove = tmp_path / "glove.txt"
-    tokens = ["the", "was", "wonderful", ". . .", "hello", "world"]
+    tokens = ["the", "was", ". . .", "hello", "world"]
     glove.write_text("\n".join(line(t, i / 10) for i, t in enumerate(tokens)) + "\nbroken 1 2\n")
     out = tmp_path / "run"
     done = run_folds(
@@ -201,7 +198,7 @@ def test_held_out_speaker_and_glove(cache, tmp_path):
     loaded = bundle.load(out / "tasks" / "gban-fold1-seed0" / "model.safetensors")
     assert loaded.vocabulary.words[-2:] == ("hello", "world")
     np.testing.assert_allclose(
-        loaded.weights["text.embedding.weight"][-1][:3], [0.5, 0.501, 0.502], atol=1e-6
+        loaded.weights["text.embedding.weight"][-1][:3], [0.4, 0.401, 0.402], atol=1e-6
     )
 
 

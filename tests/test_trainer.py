@@ -57,6 +57,7 @@ def test_a_training_stopped_after_any_epoch_goes_on_as_if_it_had_not(tmp_path):
     whole = network()
     gold = train(whole, examples(), examples(9, 1), RECIPE, "s", tmp_path / "whole.pt")
     for last in range(1, RECIPE.epochs):
+
         def stop(row, last=last):
             if row["epoch"] == last:
                 raise KilledError

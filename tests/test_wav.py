@@ -59,5 +59,5 @@ def test_a_file_cut_in_its_sound_is_refused(tmp_path):
     path = tmp_path / "x.wav"
     write(path)
     spoil(path, keep=2000)
-    with pytest.raises(ValueError, match="cut short, 404[34] bytes"):
+    with pytest.raises(ValueError, match=r"cut short, 404[34] bytes"):
         read_wav(path)

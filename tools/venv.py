@@ -12,7 +12,6 @@ index may have a CPU build for one of them only.
 import argparse
 import hashlib
 import json
-import os
 import shlex
 import shutil
 import subprocess
@@ -101,7 +100,7 @@ def version_of(python: str) -> tuple:
 
 def refuse_torch(folder: Path, torch_args: str):
     """Why torch must not be installed into ``folder``, or None where it may."""
-    if shutil.which("nvidia-smi") or os.path.exists("/dev/nvidia0"):
+    if shutil.which("nvidia-smi") or Path("/dev/nvidia0").exists():
         return None
     python = str(folder / "bin" / "python")
     command = [

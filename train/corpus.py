@@ -214,9 +214,7 @@ def _hold_against_table(corpus: Corpus, expected: dict, allow_partial: bool) -> 
     found = corpus.counts()
     if found == expected:
         return
-    tables = (
-        f"found:\n{format_counts(found)}\nexpected:\n{format_counts(expected)}"
-    )
+    tables = f"found:\n{format_counts(found)}\nexpected:\n{format_counts(expected)}"
     if not allow_partial:
         raise ValueError(
             f"{corpus.root} is not the whole corpus (for a subset, say --allow-partial)\n{tables}"

@@ -94,7 +94,8 @@ def prepare(
         listed = "\n  ".join(bad[:10])
         more = f"\n  and {len(bad) - 10} more" if len(bad) > 10 else ""
         raise ValueError(
-            f"{len(bad)} sound file(s) cannot be used (--skip-bad leaves them out)\n  {listed}{more}"
+            f"{len(bad)} sound file(s) cannot be used (--skip-bad leaves them out)\n"
+            f"  {listed}{more}"
         )
     if bad:
         corpus.skipped["sound unusable"] += len(bad)

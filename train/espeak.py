@@ -60,9 +60,7 @@ class Espeak:
         self._chunks.clear()
         self._library.espeak_ng_SetRandSeed(ctypes.c_long(1))
         text = ssml.encode("utf-8")
-        code = self._library.espeak_Synth(
-            text, len(text) + 1, 0, 0, 0, _UTF8 | _SSML, None, None
-        )
+        code = self._library.espeak_Synth(text, len(text) + 1, 0, 0, 0, _UTF8 | _SSML, None, None)
         if code != 0 or not self._chunks:
             raise RuntimeError(f"espeak-ng made no sound (code {code}) of {ssml!r}")
         pcm = np.concatenate(self._chunks).astype(np.float64) / 32768.0

@@ -1,4 +1,4 @@
-"""Running the tasks of a grid: one after another, or several at a time in processes of their own."""
+"""Running the tasks of a grid: one after another, or several at a time in worker processes."""
 
 from __future__ import annotations
 
@@ -73,4 +73,3 @@ def _start_worker(messages: Any, parent: int) -> None:
     _messages = messages
     torch.set_num_threads(1)
     end_with_parent(parent)
-

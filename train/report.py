@@ -53,9 +53,7 @@ def write_tables(
     """
     order = list(dict.fromkeys(settings["models"]))
     results = sorted(results, key=lambda r: (order.index(r["model"]), r["fold"], r["seed"]))
-    summary = {
-        model: summarise([r for r in results if r["model"] == model]) for model in order
-    }
+    summary = {model: summarise([r for r in results if r["model"] == model]) for model in order}
     write_json(
         run / "results.json",
         {"settings": settings, **environment(), "labels": LABELS, "summary": summary,

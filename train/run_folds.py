@@ -21,17 +21,18 @@ import typer
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from gban_edge import models as registry  # noqa: E402
-from train import corpus as corpora  # noqa: E402
-from train import data, figures, grid, recipes, report, runfolder  # noqa: E402
-from train import folds as splits  # noqa: E402
-from train.builtin import builtin_corpus, default_cache  # noqa: E402
-from train.processes import cores  # noqa: E402
-from train.progress import Reporter  # noqa: E402
-from train.tasks import Shared, Task, result_of, seconds_of  # noqa: E402
+from gban_edge import models as registry
+from train import corpus as corpora
+from train import data, figures, grid, recipes, report, runfolder, words
+from train import folds as splits
+from train.builtin import builtin_corpus, default_cache
+from train.processes import cores
+from train.progress import Reporter
+from train.tasks import Shared, Task, result_of, seconds_of
 
 SMOKE_UTTERANCES, SMOKE_EPOCHS = 100, 2
 DEFAULT_MODELS = "gban,h_s,h_t"
+WORD_VECTORS = "word-vectors.safetensors"
 
 
 @dataclass(frozen=True)
@@ -60,13 +61,18 @@ def run(options: Options) -> None:
     """The main job, from a corpus to tables and figures in the run folder."""
     reporter = Reporter()
     corpus, digests = gather(options, reporter)
-    settings = settings_of(options, corpus, digests)
+    glove = read_glove(options, corpus, reporter)
+    settings = settings_of(options, corpus, digests, glove)
     with runfolder.locked(options.folder / "lock", f"the run in {options.folder}", wait=5.0):
         runfolder.open_run(options.folder, settings)
+        if glove is not None:
+            words.store(glove, options.folder / WORD_VECTORS)
         results = train_grid(options, corpus, digests, reporter)
         summary = report.write_tables(options.folder, settings, results)
         figures.write_figures(options.folder, summary, results)
-    print(f"\nWA (weighted accuracy), test session of each fold\n\n{report.fold_table(summary, 'wa')}")
+    print(
+        f"\nWA (weighted accuracy), test session of each fold\n\n{report.fold_table(summary, 'wa')}"
+    )
     print(f"\nUA (unweighted accuracy)\n\n{report.fold_table(summary, 'ua')}")
     if options.smoke:
         reporter.say("\nA smoke run shows that every step works; it is too short to learn.")
@@ -92,8 +98,21 @@ def gather(options: Options, reporter: Reporter) -> tuple[corpora.Corpus, dict[s
     return corpus, digests
 
 
+def read_glove(options: Options, corpus: corpora.Corpus, reporter: Reporter) -> words.GloVe | None:
+    """Read the word vectors that the corpus needs, where a GloVe file was given."""
+    if options.glove is None:
+        return None
+    transcripts = [u.text for u in corpus.utterances]
+    glove = words.read(options.glove, transcripts, options.extra_vocab)
+    reporter.say(glove.summary())
+    return glove
+
+
 def settings_of(
-    options: Options, corpus: corpora.Corpus, digests: dict[str, str]
+    options: Options,
+    corpus: corpora.Corpus,
+    digests: dict[str, str],
+    glove: words.GloVe | None,
 ) -> dict[str, Any]:
     """Everything that decides a result: stored with it, and compared when a run is resumed."""
     return {
@@ -108,7 +127,7 @@ def settings_of(
         "recipe": options.recipe.to_dict(),
         "validation": options.validation,
         "merge_excited": options.merge_excited,
-        "glove": options.glove.name if options.glove else None,
+        "glove": words.fingerprint(glove) if glove else None,
         "extra_vocab": options.extra_vocab,
         "device": options.device,
     }
@@ -121,7 +140,8 @@ def train_grid(
     shared = Shared(
         run=options.folder, cache=options.cache, utterances=tuple(corpus.utterances),
         digests=digests, recipe=options.recipe, validation=options.validation,
-        glove=options.glove, extra_vocab=options.extra_vocab, device=options.device,
+        word_vectors=options.folder / WORD_VECTORS if options.glove else None,
+        extra_vocab=options.extra_vocab, device=options.device,
     )  # fmt: skip
     tasks = [
         Task(model, fold, seed)

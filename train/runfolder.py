@@ -80,7 +80,9 @@ def open_run(folder: Path, settings: dict[str, Any]) -> None:
     different = sorted(k for k in stored.keys() | now.keys() if stored.get(k) != now.get(k))
     if different:
         listed = "; ".join(f"{k} was {stored.get(k)}, now {now.get(k)}" for k in different)
-        raise ValueError(f"{folder} was started with other settings ({listed}); resume with its own")
+        raise ValueError(
+            f"{folder} was started with other settings ({listed}); resume with its own"
+        )
 
 
 def remove_parts(folder: Path) -> None:

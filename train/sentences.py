@@ -2,9 +2,10 @@
 
 A *clause* puts one noun beside one adjective that is positive or negative ("the food was
 wonderful"). A *contrast* puts two clauses of opposite valence side by side ("the food was
-wonderful but the room was filthy"); its text says nothing about which of the two counts, that is
-said by emphasis alone. Both valences go through the same nouns, frames and joints, and the order
-of a contrast is drawn by a fair coin, so no word but the adjectives tells anything.
+wonderful but the room was filthy"); which of the two counts is said by
+emphasis alone, and, as people mostly do it, emphasis falls on the later clause two times in three.
+Both valences go through the same nouns, frames and joints, and either order is equally frequent,
+so no word but the adjectives tells anything.
 """
 
 from __future__ import annotations
@@ -20,8 +21,8 @@ POSITIVE = (
 ).split()
 NEGATIVE = (
     "horrible dreadful terrible awful disgusting ruined pathetic useless appalling miserable "
-    "unpleasant rotten gloomy atrocious ugly shocking rude hostile greedy broken "
-    "uncomfortable filthy bitter depressing cruel careless disappointing shabby painful hopeless"
+    "unpleasant rotten gloomy atrocious ugly shocking rude hostile greedy broken uncomfortable "
+    "filthy bitter depressing cruel careless disappointing shabby painful hopeless"
 ).split()
 NOUNS = (
     "food room service music weather garden movie journey meeting hotel coffee story kitchen "
@@ -38,7 +39,7 @@ FRAMES = (
     "she called the {noun} {adjective}",
     "honestly the {noun} seemed {adjective}",
 )
-TIMES, LATER = 3, 2  # a contrast is spoken so often, so often with its later clause emphasised
+TIMES, LATER = 3, 2  # a contrast is spoken 3 times, 2 of them with its later clause emphasised
 JOINTS = ("and", "but", "while", "although")
 
 

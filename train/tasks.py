@@ -25,7 +25,8 @@ from gban_edge.bundle import Standardisation
 from gban_edge.config import GBANConfig
 from gban_edge.files import write_json, write_text
 from gban_edge.labels import LABELS
-from gban_edge.text import EMBEDDING, Vocabulary, embedding_matrix, read_glove
+from gban_edge.text import Vocabulary
+from train import words
 from train.corpus import Utterance
 from train.data import Example, FeatureCache, make_examples
 from train.folds import Fold, make_fold
@@ -45,7 +46,7 @@ class Shared:
     digests: dict[str, str]
     recipe: Recipe
     validation: str
-    glove: Path | None
+    word_vectors: Path | None  # written by train/words.py
     extra_vocab: int
     device: str
 
@@ -94,7 +95,10 @@ def _do(shared: Shared, task: Task, folder: Path, on_epoch) -> dict[str, Any]:
     started = time.perf_counter()
     fold = make_fold(shared.utterances, task.fold, task.seed, shared.validation)
     frames = _frames(shared.cache, tuple(sorted(shared.digests.items())))
-    vocabulary, embeddings = _words(shared, task, fold)
+    vectors = _vectors(shared.word_vectors) if shared.word_vectors else {}
+    rng = np.random.default_rng(stable_seed("words", task.seed, task.fold))
+    texts = [u.text for u in fold.train]
+    vocabulary, embeddings = words.for_fold(texts, vectors, shared.extra_vocab, rng)
     standardise = Standardisation.fit([frames[u.name] for u in fold.train])
 
     config = GBANConfig(len(vocabulary), classes=len(LABELS), dropout=shared.recipe.dropout)
@@ -138,21 +142,9 @@ def _frames(cache: Path, digests: tuple[tuple[str, str], ...]) -> dict[str, np.n
     return frames
 
 
-def _words(shared: Shared, task: Task, fold: Fold) -> tuple[Vocabulary, np.ndarray]:
-    """Vocabulary and word vectors of a fold: the training speakers' words, GloVe where given."""
-    texts = [u.text for u in fold.train]
-    vocabulary = Vocabulary.build(texts)
-    vectors: dict[str, np.ndarray] = {}
-    if shared.glove is not None:
-        glove = _glove(shared.glove, vocabulary.words, shared.extra_vocab)
-        vocabulary, vectors = Vocabulary.build(texts, extra=glove.extra), glove.vectors
-    rng = np.random.default_rng(stable_seed("words", task.seed, task.fold))
-    return vocabulary, embedding_matrix(vocabulary, vectors, rng)
-
-
-@lru_cache(maxsize=5)
-def _glove(path: Path, wanted: tuple[str, ...], extra: int):
-    return read_glove(path, wanted, EMBEDDING, extra)
+@lru_cache(maxsize=1)
+def _vectors(path: Path) -> words.Vectors:
+    return words.load(path)
 
 
 def _set_embeddings(model: torch.nn.Module, embeddings: np.ndarray) -> None:

@@ -47,7 +47,8 @@ double trial(std::mt19937_64& rng) {
   for (auto* values : {&speech, &text})
     for (double& value : *values) value = normal(rng);
   std::vector<std::int64_t> k(B), l(B);
-  for (std::int64_t b = 0; b < B; ++b) k[b] = upto(static_cast<int>(K)), l[b] = upto(static_cast<int>(L));
+  for (std::int64_t b = 0; b < B; ++b)
+    k[b] = upto(static_cast<int>(K)), l[b] = upto(static_cast<int>(L));
   std::vector<double> a_s(B * D), a_t(B * D), w_s(B * K), w_t(B * L);
   gban::align_pool_forward(gban::AlignPool<double>{B, K, L, D, speech.data(), text.data(), k.data(),
                                                    l.data(), a_s.data(), a_t.data(), w_s.data(),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
@@ -22,9 +24,7 @@ class SpeechEncoder(nn.Module):
         super().__init__()
         self.config = config
         widths = (config.features, *config.conv_filters)
-        self.convs = nn.ModuleList(
-            nn.Conv1d(a, b, config.conv_kernel) for a, b in zip(widths, widths[1:], strict=False)
-        )
+        self.convs = nn.ModuleList(nn.Conv1d(a, b, config.conv_kernel) for a, b in pairwise(widths))
         self.bilstm = BiLSTM(widths[-1], config.hidden, config.lstm_layers)
 
     def forward(self, speech: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor, Tensor]:

@@ -11,6 +11,7 @@ with one score matrix for both directions. tanh bounds A to [-1, 1], so exp need
 
 from __future__ import annotations
 
+from importlib import import_module
 from types import ModuleType
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -169,10 +170,9 @@ def _check_states(speech: Any, text: Any) -> None:
 
 def _core() -> ModuleType:
     try:
-        from gban_edge import _core
+        return import_module("gban_edge._core")
     except ImportError as error:
         raise RuntimeError(
             f"the native core is not built ({error}); install the package with a C++17 compiler: "
             "pip install ."
         ) from error
-    return _core
