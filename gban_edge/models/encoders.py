@@ -33,12 +33,16 @@ class SpeechEncoder(nn.Module):
         speech = speech.masked_fill(~inside(lengths, speech.shape[1])[:, :, None], 0.0)
         speech = functional.pad(speech, (0, 0, 0, max(0, field - speech.shape[1])))
         steps = lengths.clamp(min=field)
-        x = speech.transpose(1, 2)
+        # As images one pixel high with the channels last, which is how the frames lie in memory:
+        # on a CPU twice as fast as conv1d, forward and backward.
+        x = speech.transpose(1, 2).unsqueeze(2)
         for conv in self.convs:
+            assert isinstance(conv, nn.Conv1d)  # for the type checker
+            x = functional.conv2d(x, conv.weight.unsqueeze(2), conv.bias)
             # max(ReLU(x)) = ReLU(max(x)): pooled first, half the work.
-            x = torch.relu(functional.max_pool1d(conv(x), 2))
+            x = torch.relu(functional.max_pool2d(x, (1, 2)))
             steps = (steps - self.config.conv_kernel + 1) // 2
-        states, last = self.bilstm(x.transpose(1, 2), steps)
+        states, last = self.bilstm(x.squeeze(2).transpose(1, 2), steps)
         return states, last, steps
 
 
