@@ -3,6 +3,7 @@
 import json
 import os
 import random
+import re
 import shutil
 import signal
 import subprocess
@@ -91,6 +92,13 @@ def test_it_leaves_models_and_predictions_and_nothing_half_done(finished):
         right = sum(row.split(",")[1] == row.split(",")[2] for row in rows)
         assert right / len(rows) == pytest.approx(task["wa"])
     assert not list(out.rglob(".*.part"))
+
+
+def test_readmes_python_block_works_on_a_finished_run(finished, capsys):
+    out, _ = finished
+    block = re.search(r"```python\n(.*?)```", (ROOT / "README.md").read_text(), re.DOTALL).group(1)
+    exec(block.replace("runs/RUN", str(out)), {})
+    assert capsys.readouterr().out.startswith("('ang', 'hap', 'neu', 'sad') 128 ")
 
 
 def test_two_runs_are_equal_whatever_the_number_of_jobs(finished, cache, tmp_path):

@@ -82,13 +82,13 @@ def _curves(model: str, results: list[dict[str, Any]]) -> plt.Figure:
 
 def _gates(model: str, folds: list[int], gates: dict[str, list[float]]) -> plt.Figure:
     """The paper's Figure 2: mean gate weight of the four representations on each fold."""
-    figure, axes = plt.subplots(figsize=(6.4, 3.8), layout="constrained")
-    width = 0.2
+    figure, axes = plt.subplots(figsize=(8.4, 3.8), layout="constrained")
+    width, offsets = 0.2, (-0.31, -0.11, 0.11, 0.31)  # the two groups stand a little apart
     for i, (name, values) in enumerate(gates.items()):
-        place = np.arange(len(folds)) + (i - 1.5) * width
+        place = np.arange(len(folds)) + offsets[i]
         bars = axes.bar(place, values, width * 0.95, label=name, color=COLOURS[name])
         axes.bar_label(bars, fmt="%.2f", fontsize=7, padding=1)
-    axes.axhline(0.5, color="0.4", lw=0.8, ls="--")
+    axes.axhline(0.5, color="0.4", lw=0.8, ls="--", zorder=0)
     axes.set(
         xticks=range(len(folds)), xlabel="fold", ylabel="mean gate weight", ylim=(0, 1),
         title=f"{model}: how much each representation counted",
