@@ -119,6 +119,15 @@ def test_another_seed_is_another_result(finished, cache, tmp_path):
     assert "±" in done.stdout
 
 
+def test_it_learns_what_neither_half_can(cache, tmp_path):
+    """One fold as `make run` does it; all five are in test_full.py."""
+    done = run_folds("--folds", "2", "--out", tmp_path / "run", "--cache", cache)
+    assert done.returncode == 0, done.stderr
+    wa = {model: v["wa"]["mean"] for model, v in results(tmp_path / "run")["summary"].items()}
+    assert wa["gban"] >= 0.85
+    assert wa["gban"] >= max(wa["h_s"], wa["h_t"]) + 0.15
+
+
 def killed_after(seconds, *arguments):
     """Start the job and kill it outright; its workers are left to notice for themselves."""
     command = [sys.executable, str(ROOT / "train" / "run_folds.py"), *map(str, arguments)]

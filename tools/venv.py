@@ -75,10 +75,11 @@ def set_up(folder: Path, extras: list, torch_args: str) -> None:
         )
     pip = [str(folder / "bin" / "python"), "-m", "pip", "install", "--disable-pip-version-check"]
     constrained = ["-c", str(ROOT / "constraints.txt")]
+    # -qq: without the warnings that are about the machine's own pip settings.
     say("installing torch (a few hundred MB the first time)")
-    run(*pip, "-q", *constrained, *shlex.split(torch_args), "torch")
+    run(*pip, "-qq", *constrained, *shlex.split(torch_args), "torch")
     say(f"building and installing gban-edge with its extras: {', '.join(extras)}")
-    run(*pip, "-q", *constrained, "-e", f"{ROOT}[{','.join(extras)}]")
+    run(*pip, "-qq", *constrained, "-e", f"{ROOT}[{','.join(extras)}]")
 
 
 def candidates() -> list:
@@ -104,7 +105,7 @@ def refuse_torch(folder: Path, torch_args: str):
         return None
     python = str(folder / "bin" / "python")
     command = [
-        python, "-m", "pip", "install", "--disable-pip-version-check", "-q", "--dry-run",
+        python, "-m", "pip", "install", "--disable-pip-version-check", "-qq", "--dry-run",
         "--report", "-", "-c", str(ROOT / "constraints.txt"), *shlex.split(torch_args), "torch",
     ]  # fmt: skip
     done = subprocess.run(command, stdout=subprocess.PIPE, text=True)

@@ -1,0 +1,89 @@
+"""What takes minutes: the main job as it stands, and the base package on every Python found."""
+
+import importlib.util
+import json
+import subprocess
+
+import numpy as np
+import pytest
+import torch
+from helpers import ROOT, SMALL, run_folds, speech_like
+
+from gban_edge import bundle, features, models, ops
+from gban_edge.bundle import Standardisation
+from gban_edge.labels import LABELS
+from gban_edge.text import PAD, UNKNOWN, Vocabulary
+
+pytestmark = pytest.mark.full
+
+
+def summary(folder):
+    return json.loads((folder / "results.json").read_text())["summary"]
+
+
+def test_gban_hears_more_than_either_half(cache, tmp_path):
+    """The whole job, five folds (4 minutes): at least .85, and .15 above the better half."""
+    done = run_folds("--out", tmp_path / "run", "--cache", cache)
+    assert done.returncode == 0, done.stderr
+    wa = {model: values["wa"]["mean"] for model, values in summary(tmp_path / "run").items()}
+    assert wa["gban"] >= 0.85
+    assert wa["gban"] >= max(wa["h_s"], wa["h_t"]) + 0.15
+
+
+def test_smoke_on_the_paper_recipe_and_three_seeds(cache, tmp_path):
+    done = run_folds(
+        "--smoke", "--recipe", "paper", "--seeds", 3, "--out", tmp_path / "run", "--cache", cache
+    )
+    assert done.returncode == 0, done.stderr
+    assert "[45/45]" in done.stderr
+    assert "±" in done.stdout
+
+
+def pythons():
+    spec = importlib.util.spec_from_file_location("venv_tool", ROOT / "tools" / "venv.py")
+    tool = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(tool)
+    found = {tool.version_of(path): path for path in reversed(tool.candidates())}
+    return [pytest.param(path, id=".".join(map(str, v))) for v, path in sorted(found.items())]
+
+
+PROGRAM = """
+import sys
+import numpy as np
+from gban_edge import bundle, features, ops
+data = np.load(sys.argv[1])
+np.testing.assert_allclose(features.extract(data["pcm"]), data["frames"], rtol=1e-5, atol=1e-4)
+out = ops.align_pool(data["speech"], data["text"])
+np.testing.assert_allclose(out.speech, data["a_s"], atol=1e-6)
+np.testing.assert_allclose(out.text, data["a_t"], atol=1e-6)
+model = bundle.load(sys.argv[2])
+assert model.labels == ("ang", "hap", "neu", "sad"), model.labels
+assert "torch" not in sys.modules
+"""
+
+
+@pytest.mark.parametrize("python", pythons())
+def test_the_base_package_installs_and_works_without_torch(python, tmp_path):
+    rng = np.random.default_rng(0)
+    pcm = speech_like(rng, 20000)
+    speech, text = rng.standard_normal((2, 3, 9, 16)).astype(np.float32)
+    gold = ops.align_pool_ref(torch.tensor(speech), torch.tensor(text))
+    np.savez(
+        tmp_path / "gold.npz", pcm=pcm, frames=features.extract(pcm), speech=speech, text=text,
+        a_s=gold.speech.numpy(), a_t=gold.text.numpy(),
+    )  # fmt: skip
+    standard = Standardisation(np.zeros(52, np.float32), np.ones(52, np.float32))
+    bundle.save(
+        tmp_path / "m.safetensors", models.build("gban", SMALL), SMALL,
+        Vocabulary((PAD, UNKNOWN, *(f"w{i}" for i in range(28)))), model="gban", labels=LABELS,
+        standardisation=standard,
+    )  # fmt: skip
+    subprocess.run([python, "-m", "venv", str(tmp_path / "venv")], check=True)
+    inside = str(tmp_path / "venv" / "bin" / "python")
+    subprocess.run([inside, "-m", "pip", "install", "-q", str(ROOT)], check=True)
+    (tmp_path / "program.py").write_text(PROGRAM)
+    done = subprocess.run(
+        [inside, "program.py", "gold.npz", "m.safetensors"],
+        cwd=tmp_path, capture_output=True, text=True,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
