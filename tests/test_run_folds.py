@@ -128,55 +128,82 @@ def test_it_learns_what_neither_half_can(cache, tmp_path):
     assert wa["gban"] >= max(wa["h_s"], wa["h_t"]) + 0.15
 
 
-def killed_after(seconds, *arguments):
-    """Start the job and kill it outright; its workers are left to notice for themselves."""
+def start(*arguments):
+    """Start the job in a session of its own, as a shell does."""
     command = [sys.executable, str(ROOT / "train" / "run_folds.py"), *map(str, arguments)]
-    process = subprocess.Popen(
-        command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env=plain_environment()
-    )
-    try:
-        process.wait(seconds)
-    except subprocess.TimeoutExpired:
-        process.send_signal(signal.SIGKILL)
-        process.wait()
-        return True
-    return False
+    return subprocess.Popen(
+        command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True,
+        env=plain_environment(), start_new_session=True,
+    )  # fmt: skip
 
 
-def test_killed_at_three_random_points_and_resumed(finished, cache, tmp_path):
-    out = tmp_path / "killed"
-    arguments = (*SHORT, "--out", out, "--cache", cache, "--resume")
-    started = time.monotonic()
-    assert not killed_after(120, *SHORT, "--out", tmp_path / "timed", "--cache", cache)
-    whole = time.monotonic() - started
+def wait_for_training(process, out):
+    """Wait until some task of this sitting has done an epoch; returns the seconds it took."""
+    started = time.time()
+    while process.poll() is None and time.time() < started + 120:
+        news = [*out.glob("tasks/*/checkpoint.pt"), *out.glob("tasks/*/result.json")]
+        try:
+            if any(path.stat().st_mtime > started for path in news):
+                return time.time() - started
+        except FileNotFoundError:  # a checkpoint that was just removed
+            continue
+        time.sleep(0.02)
+    raise AssertionError(f"no epoch was done: {process.communicate()[1]}")
+
+
+def kill(process):
+    """SIGKILL the job alone; its workers are left to notice for themselves."""
+    assert process.poll() is None, "it had ended before it could be killed"
+    process.send_signal(signal.SIGKILL)
+    process.communicate()
+
+
+def test_killed_at_random_points_and_resumed(cache, smoke_corpus, tmp_path):
+    """Once while it starts, three times while it trains."""
     seed = random.randrange(10**6)
-    print(f"random points from seed {seed}; a whole run takes {whole:.1f} s")
+    print(f"random points from seed {seed}")
     points = random.Random(seed)
-    # Each sitting must get past the start, or nothing would ever be resumed.
-    kills = [killed_after(whole * points.uniform(0.45, 0.95), *arguments) for _ in range(3)]
-    assert kills[0]
-    done = run_folds(*arguments)
+    longer = (*SHORT[:-1], "12", "--cache", cache)
+    process = start(*longer, "--out", tmp_path / "whole")
+    starting = wait_for_training(process, tmp_path / "whole")
+    started = time.time()
+    assert process.wait(120) == 0
+    training = time.time() - started
+
+    out = tmp_path / "killed"
+    process = start(*longer, "--out", out, "--resume")
+    time.sleep(points.uniform(0.0, 0.8) * starting)
+    kill(process)
+    for _ in range(3):
+        process = start(*longer, "--out", out, "--resume")
+        wait_for_training(process, out)
+        time.sleep(points.uniform(0.0, 0.2) * training)
+        kill(process)
+    done = run_folds(*longer, "--out", out, "--resume")
     assert done.returncode == 0, done.stderr
-    assert results(out) == results(finished[0])
+    assert results(out) == results(tmp_path / "whole")
     assert not list(out.rglob(".*.part"))
     assert not list(out.rglob("checkpoint.pt"))
 
 
+def test_control_c_stops_at_once_and_says_how_to_go_on(cache, tmp_path):
+    out = tmp_path / "run"
+    process = start(*SHORT[:-1], "500", "--recipe", "paper", "--out", out, "--cache", cache)
+    wait_for_training(process, out)
+    os.killpg(process.pid, signal.SIGINT)  # what a terminal sends: to the workers too
+    _, errors = process.communicate(timeout=20)
+    assert process.returncode == 130
+    assert "--resume goes on" in errors
+    assert "Traceback" not in errors
+
+
 def test_workers_end_with_a_killed_run(cache, tmp_path):
     out = tmp_path / "run"
-    command = [
-        sys.executable, str(ROOT / "train" / "run_folds.py"), "--smoke", "--epochs", "500",
-        "--recipe", "paper", "--jobs", "2", "--out", str(out), "--cache", str(cache),
-    ]  # fmt: skip
-    process = subprocess.Popen(command, stderr=subprocess.DEVNULL, env=plain_environment())
-    deadline = time.monotonic() + 60
-    while not list(out.glob("tasks/*/checkpoint.pt")):
-        assert time.monotonic() < deadline
-        time.sleep(0.1)
+    process = start(*SHORT[:-1], "500", "--recipe", "paper", "--out", out, "--cache", cache)
+    wait_for_training(process, out)
     children = [int(p) for p in os.popen(f"pgrep -P {process.pid}").read().split()]
     assert len(children) >= 2
-    process.kill()
-    process.wait()
+    kill(process)
     deadline = time.monotonic() + 10
     while any(Path(f"/proc/{child}").exists() for child in children):
         assert time.monotonic() < deadline, "a worker outlived its run by 10 s"

@@ -1,11 +1,14 @@
 """The built-in corpus: really spoken, in IEMOCAP's layout, and built as its docstring says."""
 
 import hashlib
+import subprocess
+import sys
 from collections import Counter
 
 import numpy as np
 import pytest
 import soundfile
+from helpers import ROOT, assert_clean_error
 
 from gban_edge.text import tokenize
 from train import synthesise as synth
@@ -67,7 +70,7 @@ def test_the_stated_best_accuracies():
     turns = [t for t in turns if t.label in EMOTIONS]
     last_clause = np.mean([t.sentence.clauses[-1].positive == t.sentence.positive for t in turns])
     assert last_clause == pytest.approx(1 - CONTRAST / 3)  # both, deaf to the stress
-    for name, value in (("words alone", last_clause / 2), ("deaf to", last_clause)):
+    for name, value in (("words alone  ", last_clause / 2), ("deaf to", last_clause)):
         assert f"{value:.3f}"[1:] in next(x for x in synth.__doc__.splitlines() if name in x)
 
 
@@ -157,3 +160,12 @@ def test_nothing_is_left_when_it_fails(tmp_path, monkeypatch):
     with pytest.raises(ZeroDivisionError):
         synthesise(tmp_path / "x", 100, 0)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_the_command_says_what_is_wrong_in_one_line(tmp_path):
+    command = [sys.executable, str(ROOT / "train" / "synthesise.py"), str(tmp_path / "x")]
+    done = subprocess.run([*command, "--utterances", "7"], capture_output=True, text=True)
+    assert_clean_error(done, "error: utterances must be a multiple of 20")
+    done = subprocess.run([*command[:-1], str(tmp_path)], capture_output=True, text=True)
+    assert_clean_error(done, f"error: {tmp_path} already exists")
+    assert not list(tmp_path.iterdir())

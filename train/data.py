@@ -17,7 +17,7 @@ from gban_edge.files import replacing
 from gban_edge.labels import LABELS
 from gban_edge.text import Vocabulary
 from train.corpus import Corpus, Utterance
-from train.wav import read_wav
+from train.wav import read_wav, sample_format
 
 
 @dataclass(frozen=True)
@@ -83,9 +83,8 @@ def prepare(
         digest = hashlib.sha256(utterance.wav.read_bytes()).hexdigest()
         try:
             if cache.get(digest) is None:
-                pcm, subtype = read_wav(utterance.wav)
-                formats[subtype] += 1
-                cache.put(digest, features.extract(pcm))
+                cache.put(digest, features.extract(read_wav(utterance.wav)))
+            formats[sample_format(utterance.wav)] += 1
             digests[utterance.name] = digest
         except ValueError as error:
             bad.append(str(error))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import multiprocessing
 import os
 import queue
+import signal
 from collections.abc import Callable, Iterator
 from concurrent.futures import FIRST_COMPLETED, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
@@ -40,6 +41,7 @@ def run_grid(
         min(jobs, len(tasks)), context, initializer=_start_worker,
         initargs=(messages, os.getpid()),
     )  # fmt: skip
+    futures = {}
     try:
         futures = {pool.submit(_work, shared, task): task for task in tasks}
         while futures:
@@ -54,6 +56,9 @@ def run_grid(
         ) from error
     finally:
         pool.shutdown(wait=False, cancel_futures=True)
+        if futures:  # stopped half-way: what is running is not waited for
+            for worker in multiprocessing.active_children():
+                worker.terminate()
 
 
 def _work(shared: Shared, task: Task) -> dict[str, Any]:
@@ -71,5 +76,6 @@ def _drain(messages: Any, on_epoch: OnEpoch) -> None:
 def _start_worker(messages: Any, parent: int) -> None:
     global _messages
     _messages = messages
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's to answer
     torch.set_num_threads(1)
     end_with_parent(parent)

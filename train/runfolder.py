@@ -77,7 +77,9 @@ def open_run(folder: Path, settings: dict[str, Any]) -> None:
     except ValueError as error:
         raise ValueError(f"{path}: not the settings of a run ({error})") from error
     now = json.loads(json.dumps(settings))
-    different = sorted(k for k in stored.keys() | now.keys() if stored.get(k) != now.get(k))
+    # Notes are words for people: they may name a path, and a corpus may move.
+    keys = (stored.keys() | now.keys()) - {"notes"}
+    different = sorted(k for k in keys if stored.get(k) != now.get(k))
     if different:
         listed = "; ".join(f"{k} was {stored.get(k)}, now {now.get(k)}" for k in different)
         raise ValueError(

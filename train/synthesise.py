@@ -76,6 +76,8 @@ EMOTIONS = {  # label: (high arousal, positive valence)
 # Turns outside the four classes, one of each a dialogue in turn: read and skipped by the reader.
 EXTRA = {"exc": (True, True), "xxx": (True, False), "fru": (False, False), "sur": (True, True)}
 
+Spans = list[tuple[float, float]]  # start and end of each turn, in seconds
+
 
 @dataclass(frozen=True)
 class Turn:
@@ -204,7 +206,9 @@ def write_session(root: Path, session: int, utterances: int, seed: int) -> dict[
     return counts
 
 
-def _write_labels(folder: Path, dialogue: str, turns, spans, number: int) -> None:
+def _write_labels(
+    folder: Path, dialogue: str, turns: list[Turn], spans: Spans, number: int
+) -> None:
     lines = ["% [START_TIME - END_TIME] TURN_NAME EMOTION [V, A, D]", ""]
     for turn, (start, end) in zip(turns, spans, strict=True):
         scores = [4.0 if turn.sentence.positive else 2.0, 4.0 if turn.high else 2.0, 3.0]
@@ -223,7 +227,7 @@ def _write_labels(folder: Path, dialogue: str, turns, spans, number: int) -> Non
     write_text(folder / "Categorical" / f"{dialogue}_e1_cat.txt", vote)
 
 
-def _write_words(folder: Path, dialogue: str, turns, spans, number: int) -> None:
+def _write_words(folder: Path, dialogue: str, turns: list[Turn], spans: Spans, number: int) -> None:
     lines = []
     for place, (turn, (start, end)) in enumerate(zip(turns, spans, strict=True)):
         lines.append(f"{turn.name} [{start:08.4f}-{end:08.4f}]: {turn.sentence.text}")

@@ -10,14 +10,14 @@ import soundfile
 SAMPLE_RATE = 16000
 
 
-def read_wav(path: Path) -> tuple[np.ndarray, str]:
+def read_wav(path: Path) -> np.ndarray:
     """Read one 16 kHz mono WAV.
 
     Any sample format that libsndfile decodes is taken (16-bit as IEMOCAP has it; 24-bit, 32-bit
     and float too) and scaled to full scale 1.0.
 
     Returns:
-        float32 [samples] and the file's sample format ("PCM_16", "PCM_24", "FLOAT", ...).
+        float32 [samples].
 
     Raises:
         ValueError: not a sound file, another rate, not mono, empty, or a value that is not finite.
@@ -34,7 +34,7 @@ def read_wav(path: Path) -> tuple[np.ndarray, str]:
                     f"{path}: sound must be mono, got {file.channels} channels; keep the "
                     "speaker's own channel or mix them down"
                 )
-            pcm, subtype = file.read(dtype="float32"), file.subtype
+            pcm = file.read(dtype="float32")
     except (soundfile.SoundFileError, OSError) as error:
         raise ValueError(f"{path}: not a readable WAV file ({error})") from error
     missing = _bytes_missing(path)
@@ -45,7 +45,12 @@ def read_wav(path: Path) -> tuple[np.ndarray, str]:
     if not np.isfinite(pcm).all():
         where = int(np.argmin(np.isfinite(pcm)))
         raise ValueError(f"{path}: sample {where} is not finite")
-    return pcm, subtype
+    return pcm
+
+
+def sample_format(path: Path) -> str:
+    """The sample format of a readable WAV: "PCM_16", "PCM_24", "FLOAT", ..."""
+    return soundfile.info(path).subtype
 
 
 def _bytes_missing(path: Path) -> int:
