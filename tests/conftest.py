@@ -34,3 +34,14 @@ def corpus(tmp_path: Path) -> Path:
     from helpers import write_corpus
 
     return write_corpus(tmp_path / "corpus")
+
+
+@pytest.fixture(scope="session")
+def finished(cache: Path, smoke_corpus: Path, tmp_path_factory: pytest.TempPathFactory):
+    """The folder of one short uninterrupted run, and its process; not to be changed."""
+    from helpers import SHORT, run_folds
+
+    out = tmp_path_factory.mktemp("runs") / "finished"
+    done = run_folds(*SHORT, "--out", out, "--cache", cache)
+    assert done.returncode == 0, done.stderr
+    return out, done

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import soundfile
@@ -18,6 +20,8 @@ SMALL = GBANConfig(
     vocabulary=30, conv_filters=(6, 8), embedding=12, text_filters=8, hidden=10, fusion=9,
     classifier=7,
 )  # fmt: skip
+# A run small enough for a test, large enough to have epochs, folds and models to be killed in.
+SHORT = ("--smoke", "--models", "gban,h_t", "--folds", "1-2", "--epochs", "4")
 
 
 def speech_like(rng: np.random.Generator, samples: int) -> np.ndarray:
@@ -76,6 +80,11 @@ def run_folds(*arguments: object, cwd: Path | None = None) -> subprocess.Complet
     """``python train/run_folds.py ARGUMENTS`` in a process of its own."""
     command = [sys.executable, str(ROOT / "train" / "run_folds.py"), *map(str, arguments)]
     return subprocess.run(command, capture_output=True, text=True, cwd=cwd, env=plain_environment())
+
+
+def results(folder: Path) -> dict[str, Any]:
+    """The results.json of a run folder."""
+    return json.loads((folder / "results.json").read_text())
 
 
 def plain_environment() -> dict[str, str]:

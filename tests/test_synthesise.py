@@ -14,7 +14,8 @@ from gban_edge.text import tokenize
 from train import synthesise as synth
 from train.corpus import read_corpus
 from train.sentences import NEGATIVE, POSITIVE, draw_contrasts
-from train.synthesise import CONTRAST, EMOTIONS, SPEAKERS, plan_session, synthesise
+from train.synthesise import synthesise
+from train.turns import CONTRAST, EMOTIONS, SPEAKERS, plan_session
 
 
 def valences(text: str) -> list[bool]:

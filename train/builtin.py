@@ -8,7 +8,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 from train.runfolder import locked
-from train.synthesise import UTTERANCES, VERSION, synthesise
+from train.synthesise import UTTERANCES, synthesise
+from train.turns import VERSION
 
 
 def default_cache() -> Path:

@@ -38,10 +38,8 @@ import sys
 import tempfile
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
-from xml.sax.saxutils import escape
 
 import numpy as np
 import soundfile
@@ -50,136 +48,14 @@ import typer
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from gban_edge.files import write_bytes, write_json, write_text
+from train.corpus import MANIFEST
 from train.espeak import SAMPLE_RATE, Espeak
 from train.processes import end_with_parent
-from train.sentences import TIMES, Sentence, draw_contrasts, draw_single
+from train.turns import CONTRAST, SPEAKERS, VERSION, Turn, plan_session
+from train.voice import prosody, record
 
-VERSION = 1  # of this recipe: raised when the same arguments would give another corpus
-MANIFEST = "SYNTHESISED.json"
 UTTERANCES = 1200
-CONTRAST = 0.5
-TURNS_A_DIALOGUE = 30
-# (voice, pitch shift in %): a female and a male speaker a session, no voice twice.
-SPEAKERS = (
-    (("en-us+f1", 0), ("en-us+m1", 0)),
-    (("en-gb-x-rp+f2", 5), ("en-gb-x-rp+m2", -5)),
-    (("en-gb-scotland+f3", -5), ("en-gb-scotland+m3", 5)),
-    (("en-us-nyc+f5", -10), ("en-us+m7", 0)),
-    (("en-us+f4", 10), ("en-029+m5", 0)),
-)
-EMOTIONS = {  # label: (high arousal, positive valence)
-    "hap": (True, True),
-    "ang": (True, False),
-    "sad": (False, False),
-    "neu": (False, True),
-}
-# Turns outside the four classes, one of each a dialogue in turn: read and skipped by the reader.
-EXTRA = {"exc": (True, True), "xxx": (True, False), "fru": (False, False), "sur": (True, True)}
-
 Spans = list[tuple[float, float]]  # start and end of each turn, in seconds
-
-
-@dataclass(frozen=True)
-class Turn:
-    """One utterance to be spoken: everything that the files say about it."""
-
-    name: str  # Ses01F_impro01_F000
-    label: str
-    voice: str
-    pitch: int
-    sentence: Sentence
-    high: bool
-
-
-def prosody(turn: Turn, rng: np.random.Generator) -> str:
-    """The SSML of a turn: arousal over the whole, emphasis on the deciding clause.
-
-    The deciding adjective is slower, higher and louder; in a contrast its clause is a little
-    higher and louder too, and the other clause's adjective is passed over quickly.
-    """
-    if turn.high:
-        rate, pitch, spread = rng.uniform(112, 135), rng.uniform(20, 40), rng.uniform(40, 90)
-        volume = rng.uniform(50, 65)
-    else:
-        rate, pitch, spread = rng.uniform(75, 95), rng.uniform(-35, -10), rng.uniform(-70, -30)
-        volume = rng.uniform(30, 42)
-    pitch += turn.pitch
-    stress = rng.uniform(50, 80)
-    contrast = len(turn.sentence.clauses) > 1
-    parts = []
-    for place, clause in enumerate(turn.sentence.clauses):
-        opening, word = escape(clause.opening), escape(clause.adjective)
-        if place == turn.sentence.emphasised:
-            word = _spoken(word, rate * 0.65, pitch + stress, volume * 1.9)
-            if contrast:
-                opening = _spoken(opening, rate, pitch + 0.4 * stress, volume * 1.4)
-        else:
-            word = _spoken(word, rate * 1.15, pitch - 15, volume * 0.8)
-        parts.append(f"{opening} {word}")
-    sentence = f", {turn.sentence.joint} ".join(parts) + "."
-    return f"<speak>{_spoken(sentence, rate, pitch, volume, spread)}</speak>"
-
-
-def _spoken(
-    text: str, rate: float, pitch: float, volume: float, spread: float | None = None
-) -> str:
-    """An SSML prosody element; percentages of the voice's own values, pitch as a difference."""
-    width = "" if spread is None else f' range="{spread:+.0f}%"'
-    values = f'rate="{rate:.0f}%" pitch="{pitch:+.0f}%" volume="{volume:.0f}"{width}'
-    return f"<prosody {values}>{text}</prosody>"
-
-
-def record(clean: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """Put a microphone's gain (+-3 dB) and noise (18-30 dB below the speech) on clean speech."""
-    level = float(np.sqrt(np.mean(clean**2)))
-    noise = rng.standard_normal(len(clean))
-    colour = rng.uniform(0.0, 0.9)  # white to low-pass
-    for _ in range(2):
-        noise = noise + colour * np.concatenate([[0.0], noise[:-1]])
-    noise *= level * 10 ** (-rng.uniform(18, 30) / 20) / np.sqrt(np.mean(noise**2))
-    return np.clip((clean + noise) * 10 ** (rng.uniform(-3, 3) / 20), -1.0, 1.0)
-
-
-def _draw_sentences(rng: np.random.Generator, each: int) -> list[tuple[str, Sentence]]:
-    """``each`` sentences a label, CONTRAST of them contrasts."""
-    sets = round(CONTRAST * each / TIMES)
-    spoken = [
-        (label, draw_single(rng, positive))
-        for label, (_, positive) in EMOTIONS.items()
-        for _ in range(each - TIMES * sets)
-    ]
-    for positive_label, negative_label in (("hap", "ang"), ("neu", "sad")):
-        for _ in range(sets):
-            positively, negatively = draw_contrasts(rng)
-            spoken += [(positive_label, sentence) for sentence in positively]
-            spoken += [(negative_label, sentence) for sentence in negatively]
-    return spoken
-
-
-def plan_session(session: int, utterances: int, seed: int) -> list[list[Turn]]:
-    """Draw every dialogue of a session: ``utterances`` labelled turns plus the extra ones."""
-    rng = np.random.default_rng([seed, session, VERSION])
-    spoken = _draw_sentences(rng, utterances // len(EMOTIONS))
-    order = rng.permutation(len(spoken))
-    dialogues, extras = [], list(EXTRA)
-    for number, start in enumerate(range(0, utterances, TURNS_A_DIALOGUE)):
-        wearer = "FM"[number % 2]
-        name = f"Ses{session:02d}{wearer}_impro{number // 2 + 1:02d}"
-        chosen = [spoken[i] for i in order[start : start + TURNS_A_DIALOGUE]]
-        extra = extras[number % len(extras)]
-        turn = (extra, draw_single(rng, EXTRA[extra][1]))
-        chosen.insert(int(rng.integers(len(chosen) + 1)), turn)
-        counts = {"F": 0, "M": 0}
-        turns = []
-        for label, sentence in chosen:
-            speaker = "FM"[rng.integers(2)]
-            voice, pitch = SPEAKERS[session - 1]["FM".index(speaker)]
-            high, _ = EMOTIONS.get(label) or EXTRA[label]
-            turn_name = f"{name}_{speaker}{counts[speaker]:03d}"
-            turns.append(Turn(turn_name, label, voice, pitch, sentence, high))
-            counts[speaker] += 1
-        dialogues.append(turns)
-    return dialogues
 
 
 def write_session(root: Path, session: int, utterances: int, seed: int) -> dict[str, int]:
