@@ -1,7 +1,12 @@
 """The main job as a person starts it: a process of its own, from sound files to tables."""
 
+import contextlib
+import os
+import pty
 import re
 import shutil
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -11,6 +16,7 @@ from helpers import (
     SHORT,
     assert_clean_error,
     first_wav,
+    plain_environment,
     results,
     run_folds,
     speech_like,
@@ -75,6 +81,29 @@ def test_readmes_python_block_works_on_a_finished_run(finished, capsys):
     block = re.search(r"```python\n(.*?)```", (ROOT / "README.md").read_text(), re.DOTALL).group(1)
     exec(block.replace("runs/RUN", str(out)), {})
     assert capsys.readouterr().out.startswith("('ang', 'hap', 'neu', 'sad') 128 ")
+
+
+def test_bars_on_a_terminal(cache, tmp_path):
+    ours, theirs = pty.openpty()
+    command = [sys.executable, str(ROOT / "train" / "run_folds.py"), *SHORT, "--cache", str(cache)]
+    process = subprocess.Popen(
+        [*command, "--out", str(tmp_path / "run")], stderr=theirs, stdout=subprocess.PIPE,
+        text=True, env={**plain_environment(), "TERM": "xterm", "COLUMNS": "90"},
+    )  # fmt: skip
+    os.close(theirs)
+    seen = b""
+    with contextlib.suppress(OSError):  # the end of a terminal is an error
+        while chunk := os.read(ours, 65536):
+            seen += chunk
+    os.close(ours)
+    tables, _ = process.communicate()
+    assert process.returncode == 0
+    text = seen.decode()
+    assert "folds" in text
+    assert "━" in text
+    assert re.search(r"gban fold \d seed 0, WA", text)
+    assert "[4/4]" in text
+    assert "\x1b" not in tables
 
 
 def test_two_runs_are_equal_whatever_the_number_of_jobs(finished, cache, tmp_path):

@@ -56,7 +56,8 @@ def fingerprint() -> str:
 
 def set_up(folder: Path, extras: list, torch_args: str) -> None:
     refusals = []
-    for python in [None] if (folder / "bin" / "python").exists() else candidates():
+    begun = [None] if (folder / "bin" / "python").exists() else []  # keep what a last call made
+    for python in begun + candidates():
         if python is not None:
             say(f"making {folder} with {python}")
             run(python, "-m", "venv", "--clear", str(folder))
@@ -66,7 +67,10 @@ def set_up(folder: Path, extras: list, torch_args: str) -> None:
         refusals.append(reason)
         shutil.rmtree(folder, ignore_errors=True)
     else:
-        listed = "\n  ".join(refusals) or "no Python 3.10 to 3.13 on the PATH"
+        listed = (
+            "\n  ".join(refusals)
+            or "no Python 3.10 to 3.13 with venv and pip on the PATH (Debian: python3-venv)"
+        )
         sys.exit(
             f"error: no Python here gets a CPU build of torch:\n  {listed}\n"
             "Name another Python (make ... PYTHON=python3.11), or say where a CPU build is: "

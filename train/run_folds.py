@@ -21,6 +21,7 @@ import typer
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
+from gban_edge import features
 from gban_edge import models as registry
 from train import corpus as corpora
 from train import data, figures, grid, recipes, report, runfolder, words
@@ -130,6 +131,7 @@ def settings_of(
         "glove": words.fingerprint(glove) if glove else None,
         "extra_vocab": options.extra_vocab,
         "device": options.device,
+        "frontend": features.VERSION,
     }
 
 
@@ -229,12 +231,12 @@ def main(
     merge_excited: Annotated[bool, typer.Option("--merge-excited", help="Count 'exc' as 'hap' (IEMOCAP: 5,531 utterances).")] = False,
     allow_partial: Annotated[bool, typer.Option("--allow-partial", help="Accept a part of the corpus; prints both tables.")] = False,
     skip_bad: Annotated[bool, typer.Option("--skip-bad", help="Leave out unusable sound files, counted.")] = False,
-    out: Annotated[Path | None, typer.Option(help="Run folder.  [default: runs/<date-time>]")] = None,
+    out: Annotated[Path | None, typer.Option(help="Run folder (default: runs/<date-time>).")] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Go on with the run in --out, or with the newest.")] = False,
     smoke: Annotated[bool, typer.Option("--smoke", help="The whole path on a tiny corpus, under a minute; learns little.")] = False,
-    jobs: Annotated[int | None, typer.Option(help="Tasks at a time; results do not depend on it.  [default: one a core]")] = None,
+    jobs: Annotated[int | None, typer.Option(help="Tasks at a time; results do not depend on it (default: one a core).")] = None,
     device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
-    cache: Annotated[Path | None, typer.Option(help="Where corpora and features are kept.  [default: ~/.cache/gban-edge]")] = None,
+    cache: Annotated[Path | None, typer.Option(help="Where corpora and features are kept (default: ~/.cache/gban-edge).")] = None,
 ) -> None:  # fmt: skip
     """Train and cross-validate GBAN and what it is compared with, by session."""
     arguments = dict(locals())
