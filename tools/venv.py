@@ -64,6 +64,7 @@ def set_up(folder: Path, extras: list, torch_args: str) -> None:
         reason = refuse_torch(folder, torch_args)
         if reason is None:
             break
+        say(f"not with this one: {reason}")
         refusals.append(reason)
         shutil.rmtree(folder, ignore_errors=True)
     else:
