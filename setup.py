@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -18,7 +19,10 @@ class CMakeBuild(build_ext):
         target = Path(self.get_ext_fullpath(ext.name)).resolve().parent
         source = Path(__file__).resolve().parent
         build = Path(self.build_temp).resolve()
-        build.mkdir(parents=True, exist_ok=True)
+        # Anew each time: pip builds in an environment that is gone the next time, and CMake's
+        # cache would still name the ninja that was in it.
+        shutil.rmtree(build, ignore_errors=True)
+        build.mkdir(parents=True)
         configure = [
             "cmake", "-S", str(source), "-B", str(build), "-G", "Ninja",
             f"-DPython_EXECUTABLE={sys.executable}",
