@@ -1,6 +1,7 @@
 # make run          set up .venv and run the main job on the built-in corpus
-# make test         set up .venv, then format, lint, types, build, C++ tests, Python tests
-# make test-full    what takes longer: about 25 minutes on 2 cores
+# make test         set up .venv, then format, lint, types, build, C++ tests, Python tests: 7 minutes
+# make test-full    that and the whole main job, and the base package on every Python on the PATH:
+#                   about 15 minutes on 2 cores
 #
 # PYTHON=python3.11     the interpreter to make .venv with (3.10 to 3.13)
 # TORCH_ARGS="..."      pip's arguments for torch alone, to take it from elsewhere:
