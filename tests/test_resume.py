@@ -95,6 +95,31 @@ def test_workers_end_with_a_killed_run(cache, tmp_path):
         time.sleep(0.1)
 
 
+def test_a_dead_worker_is_said(cache, tmp_path):
+    out = tmp_path / "run"
+    process = start(*SHORT[:-1], "500", "--recipe", "paper", "--out", out, "--cache", cache)
+    wait_for_training(process, out)
+    children = os.popen(f"pgrep -f -P {process.pid} spawn_main").read().split()
+    os.kill(int(children[0]), signal.SIGKILL)
+    _, errors = process.communicate(timeout=30)
+    assert process.returncode == 2
+    assert "error: a worker process died" in errors
+    assert "--resume" in errors
+    assert "Traceback" not in errors
+
+
+def test_the_checkpoint_of_a_finished_task_is_removed(finished, cache, tmp_path):
+    """A kill between the result and the checkpoint's removal leaves both."""
+    out = tmp_path / "run"
+    shutil.copytree(finished[0], out)
+    left = next(out.glob("tasks/*/result.json")).parent / "checkpoint.pt"
+    left.write_bytes(b"left by a kill")
+    done = run_folds(*SHORT, "--out", out, "--cache", cache, "--resume")
+    assert done.returncode == 0, done.stderr
+    assert not left.exists()
+    assert results(out) == results(finished[0])
+
+
 def test_a_finished_run_is_resumed_at_once_and_never_overwritten(finished, cache):
     out, _ = finished
     before = (out / "results.json").read_bytes()

@@ -17,7 +17,8 @@ import ctypes
 import numpy as np
 from scipy.signal import resample_poly
 
-SAMPLE_RATE = 16000
+from gban_edge.features import SAMPLE_RATE
+
 _SYNCHRONOUS, _UTF8, _SSML = 2, 0x01, 0x10
 _Callback = ctypes.CFUNCTYPE(
     ctypes.c_int, ctypes.POINTER(ctypes.c_short), ctypes.c_int, ctypes.c_void_p

@@ -51,16 +51,16 @@ def write_tables(
 
     results.json holds nothing that differs between two equal runs (times are in timing.json).
     """
-    order = list(dict.fromkeys(settings["models"]))
+    order, facts = settings["models"], environment()
     results = sorted(results, key=lambda r: (order.index(r["model"]), r["fold"], r["seed"]))
     summary = {model: summarise([r for r in results if r["model"] == model]) for model in order}
     write_json(
         run / "results.json",
-        {"settings": settings, **environment(), "labels": LABELS, "summary": summary,
+        {"settings": settings, **facts, "labels": LABELS, "summary": summary,
          "tasks": results},
     )  # fmt: skip
     write_text(run / "results.csv", _csv(results))
-    write_text(run / "results.md", markdown(settings, summary))
+    write_text(run / "results.md", markdown(settings, summary, facts))
     return summary
 
 
@@ -76,9 +76,8 @@ def _csv(results: list[dict[str, Any]]) -> str:
     return text.getvalue()
 
 
-def markdown(settings: dict[str, Any], summary: dict[str, Any]) -> str:
-    """The whole report as Markdown."""
-    facts = environment()
+def markdown(settings: dict[str, Any], summary: dict[str, Any], facts: dict[str, Any]) -> str:
+    """The whole report as Markdown; ``facts`` as :func:`environment` gives them."""
     parts = [
         "# GBAN, cross-validated by session\n",
         f"Corpus: {settings['corpus']} (fingerprint {settings['fingerprint']}, "

@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
 
+import torch
 import typer
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
@@ -172,8 +173,6 @@ def check_models(text: str) -> list[str]:
 
 
 def check_device(name: str) -> str:
-    import torch
-
     if name not in ("auto", "cpu", "cuda"):
         raise ValueError(f"device must be auto, cpu or cuda, got {name!r}")
     if name == "cuda" and not torch.cuda.is_available():

@@ -68,7 +68,7 @@ def open_run(folder: Path, settings: dict[str, Any]) -> None:
         ValueError: the folder's run was started with other settings; they are listed.
     """
     path = folder / "settings.json"
-    remove_parts(folder)
+    remove_leftovers(folder)
     if not path.is_file():
         write_json(path, settings)
         return
@@ -87,8 +87,10 @@ def open_run(folder: Path, settings: dict[str, Any]) -> None:
         )
 
 
-def remove_parts(folder: Path) -> None:
-    """Remove the half-written files (``.name.xyz.part``) that a killed process left."""
+def remove_leftovers(folder: Path) -> None:
+    """Remove what a killed process left: half-written files, checkpoints of finished tasks."""
+    for result in folder.glob("tasks/*/result.json"):
+        (result.parent / "checkpoint.pt").unlink(missing_ok=True)
     for part in folder.rglob(".*.part"):
         if part.is_file():
             part.unlink(missing_ok=True)

@@ -47,9 +47,10 @@ import typer
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
+from gban_edge.features import SAMPLE_RATE
 from gban_edge.files import write_bytes, write_json, write_text
 from train.corpus import MANIFEST
-from train.espeak import SAMPLE_RATE, Espeak
+from train.espeak import Espeak
 from train.processes import end_with_parent
 from train.turns import CONTRAST, SPEAKERS, VERSION, Turn, plan_session
 from train.voice import prosody, record

@@ -33,7 +33,7 @@ from train.folds import Fold, make_fold
 from train.metrics import score
 from train.recipes import Recipe
 from train.runfolder import locked
-from train.trainer import Predictions, predict, stable_seed, train
+from train.trainer import Predictions, best_epoch, predict, stable_seed, train
 
 
 @dataclass(frozen=True)
@@ -163,7 +163,6 @@ def _result(
     vocabulary: Vocabulary,
 ) -> dict[str, Any]:
     metrics = score([e.label for e in test], predictions.logits.argmax(axis=1), len(LABELS))
-    best = min(history, key=lambda row: (row["validation_loss"], row["epoch"]))
     gates = None
     if predictions.gates is not None:
         z_p, z_q = predictions.gates.mean(axis=0)
@@ -178,7 +177,7 @@ def _result(
         "recalls": [None if np.isnan(v) else float(v) for v in metrics.recalls],
         "confusion": metrics.confusion.tolist(),
         "gates": gates,
-        "best_epoch": best["epoch"],
+        "best_epoch": best_epoch(history),
         "utterances": {p: len(getattr(fold, p)) for p in ("train", "validation", "test")},
         "vocabulary": len(vocabulary),
         "history": history,

@@ -62,7 +62,7 @@ def train(
         )
         loss = _one_epoch(model, optimizer, training, order, recipe, device)
         history.append({"epoch": epoch, "train_loss": loss, **_validate(model, validation)})
-        if _best(history) == epoch:
+        if best_epoch(history) == epoch:
             best = {k: v.detach().clone() for k, v in model.state_dict().items()}
         with replacing(checkpoint) as temporary:
             state = {"model": model.state_dict(), "optimizer": optimizer.state_dict()}
@@ -122,13 +122,13 @@ def _validate(model: nn.Module, examples: Sequence[Example]) -> dict[str, float]
     }
 
 
-def _best(history: list[dict[str, Any]]) -> int:
+def best_epoch(history: list[dict[str, Any]]) -> int:
     """The epoch with the least validation loss, the first of equals."""
     return min(history, key=lambda row: (row["validation_loss"], row["epoch"]))["epoch"]
 
 
 def _should_stop(history: list[dict[str, Any]], patience: int) -> bool:
-    return bool(history) and len(history) - _best(history) >= patience
+    return bool(history) and len(history) - best_epoch(history) >= patience
 
 
 def _restore(checkpoint: Path, model: nn.Module, optimizer) -> tuple[list[dict[str, Any]], State]:

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import soundfile
 
-SAMPLE_RATE = 16000
+from gban_edge.features import SAMPLE_RATE
 
 
 def read_wav(path: Path) -> np.ndarray:

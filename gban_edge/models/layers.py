@@ -6,6 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from gban_edge.config import GBANConfig
+from gban_edge.text import RANDOM_DEVIATION
 
 
 def inside(lengths: Tensor, limit: int) -> Tensor:
@@ -75,7 +76,7 @@ def initialise(model: nn.Module) -> None:
     """
     for name, parameter in model.named_parameters():
         if "embedding" in name:
-            nn.init.normal_(parameter, std=0.4)
+            nn.init.normal_(parameter, std=RANDOM_DEVIATION)
             with torch.no_grad():
                 parameter[0].zero_()
         elif parameter.dim() > 1:
