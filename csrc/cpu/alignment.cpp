@@ -1,89 +1,156 @@
+// The alignment over a batch: checks, threads, and the choice of instruction set.
 #include "gban/alignment.h"
 
-#include <algorithm>
-#include <cmath>
+#include <memory>
 #include <stdexcept>
 #include <string>
-#include <vector>
+
+#include "alignment_double.h"
+#include "alignment_simd.h"
+#include "gban/isa.h"
+#include "parallel.h"
 
 namespace gban {
+
+#define GBAN_DECLARE(isa)                  \
+  namespace isa {                          \
+  extern const AlignKernels align_kernels; \
+  }
+GBAN_DECLARE(portable)
+#ifdef GBAN_HAS_NEON
+GBAN_DECLARE(neon)
+#endif
+#ifdef GBAN_HAS_AVX2
+GBAN_DECLARE(avx2)
+#endif
+#ifdef GBAN_HAS_AVX512
+GBAN_DECLARE(avx512)
+#endif
+#undef GBAN_DECLARE
+
 namespace {
 
-template <typename T>
-T dot(const T* x, const T* y, std::int64_t n) {
-  // Eight partial sums: they fill a vector register, and keep the rounding error small.
-  T part[8] = {};
-  std::int64_t i = 0;
-  for (; i + 8 <= n; i += 8)
-    for (int j = 0; j < 8; ++j) part[j] += x[i + j] * y[i + j];
-  T sum = 0;
-  for (; i < n; ++i) sum += x[i] * y[i];
-  for (T p : part) sum += p;
-  return sum;
-}
-
-// out [states] = sum over i of weights[i] * rows[i], rows [n, states]
-template <typename T>
-void pool(const T* weights, const T* rows, std::int64_t n, std::int64_t states, T* out) {
-  std::fill(out, out + states, T(0));
-  for (std::int64_t i = 0; i < n; ++i)
-    for (std::int64_t d = 0; d < states; ++d) out[d] += weights[i] * rows[i * states + d];
-}
-
-void check_length(const char* name, std::int64_t length, std::int64_t limit) {
-  if (length < 1 || length > limit)
-    throw std::invalid_argument(std::string(name) + " must lie in 1.." + std::to_string(limit) +
-                                ", got " + std::to_string(length));
-}
-
-// One utterance of K true speech steps and L true text steps. scores is scratch [K, L].
-template <typename T>
-void align_one(const T* speech, const T* text, std::int64_t K, std::int64_t L, std::int64_t D,
-               T* a_s, T* a_t, T* w_s, T* w_t, std::vector<T>& scores) {
-  scores.resize(static_cast<std::size_t>(K * L));
-  std::vector<T> over_speech(static_cast<std::size_t>(L), T(0));  // c_j = sum_k E_kj
-  std::fill(w_s, w_s + K, T(0));
-  std::fill(w_t, w_t + L, T(0));
-  for (std::int64_t k = 0; k < K; ++k) {
-    T* row = scores.data() + k * L;
-    T over_text = 0;  // r_k = sum_j E_kj
-    for (std::int64_t j = 0; j < L; ++j) {
-      row[j] = std::exp(std::tanh(dot(speech + k * D, text + j * D, D)));
-      over_text += row[j];
-      over_speech[j] += row[j];
-    }
-    for (std::int64_t j = 0; j < L; ++j) w_t[j] += row[j] / over_text;
+const AlignKernels& kernels() {
+  switch (current_isa()) {
+#ifdef GBAN_HAS_NEON
+    case Isa::neon:
+      return neon::align_kernels;
+#endif
+#ifdef GBAN_HAS_AVX2
+    case Isa::avx2:
+      return avx2::align_kernels;
+#endif
+#ifdef GBAN_HAS_AVX512
+    case Isa::avx512:
+      return avx512::align_kernels;
+#endif
+    default:
+      return portable::align_kernels;
   }
-  for (std::int64_t k = 0; k < K; ++k) {
-    for (std::int64_t j = 0; j < L; ++j) w_s[k] += scores[k * L + j] / over_speech[j];
-    w_s[k] /= static_cast<T>(L);
-  }
-  for (std::int64_t j = 0; j < L; ++j) w_t[j] /= static_cast<T>(K);
-  pool(w_s, speech, K, D, a_s);
-  pool(w_t, text, L, D, a_t);
+}
+
+void check_lengths(const char* name, const std::int64_t* lengths, std::int64_t batch,
+                   std::int64_t limit) {
+  for (std::int64_t b = 0; lengths && b < batch; ++b)
+    if (lengths[b] < 1 || lengths[b] > limit)
+      throw std::invalid_argument(std::string(name) + " must lie in 1.." + std::to_string(limit) +
+                                  ", got " + std::to_string(lengths[b]) + " at index " +
+                                  std::to_string(b));
+}
+
+template <typename Arguments>
+void check(const Arguments& a) {
+  check_lengths("speech_lengths", a.speech_lengths, a.sizes.batch, a.sizes.steps);
+  check_lengths("text_lengths", a.text_lengths, a.sizes.batch, a.sizes.words);
+}
+
+template <typename Arguments>
+Utterance utterance(const Arguments& a, std::int64_t b) {
+  return {a.speech.at(b),
+          a.speech.row_stride,
+          a.text.at(b),
+          a.text.row_stride,
+          a.speech_lengths ? a.speech_lengths[b] : a.sizes.steps,
+          a.text_lengths ? a.text_lengths[b] : a.sizes.words,
+          a.sizes.states};
+}
+
+// As many threads as have something worth starting a thread for: 2 million multiply-adds, 30 us.
+std::int64_t worth(const AlignSizes& s, int threads) {
+  const double work = static_cast<double>(s.batch) * s.steps * s.words * s.states;
+  return std::min<std::int64_t>(threads, 1 + static_cast<std::int64_t>(work / 2e6));
+}
+
+void zero_tail(float* row, std::int64_t from, std::int64_t to) {
+  if (row) std::fill(row + from, row + to, 0.0f);
+}
+
+void forward_one(const AlignForward<float>& a, std::int64_t b, float* scratch) {
+  const auto [B, K, L, D] = a.sizes;
+  (void)B;
+  const Utterance u = utterance(a, b);
+  const ForwardOutputs out = {a.pooled_speech + b * D,
+                              a.pooled_text + b * D,
+                              a.speech_weights + b * K,
+                              a.text_weights + b * L,
+                              a.speech_sums + b * K,
+                              a.text_sums + b * L,
+                              a.alpha ? a.alpha + b * L * K : nullptr,
+                              K,
+                              a.beta ? a.beta + b * K * L : nullptr,
+                              L};
+  zero_tail(out.speech_weights, u.K, K);
+  zero_tail(out.speech_sums, u.K, K);
+  zero_tail(out.text_weights, u.L, L);
+  zero_tail(out.text_sums, u.L, L);
+  zero_tail(out.alpha, 0, L * K);
+  zero_tail(out.beta, 0, K * L);
+  kernels().forward(u, out, scratch);
+}
+
+void backward_one(const AlignBackward<float>& a, std::int64_t b, float* scratch) {
+  const auto [B, K, L, D] = a.sizes;
+  (void)B;
+  const Utterance u = utterance(a, b);
+  const BackwardInputs in = {a.speech_sums + b * K,
+                             a.text_sums + b * L,
+                             a.d_pooled_speech + b * D,
+                             a.d_pooled_text + b * D,
+                             a.d_speech_weights ? a.d_speech_weights + b * K : nullptr,
+                             a.d_text_weights ? a.d_text_weights + b * L : nullptr};
+  float *d_speech = a.d_speech + b * K * D, *d_text = a.d_text + b * L * D;
+  zero_tail(d_speech, u.K * D, K * D);
+  zero_tail(d_text, u.L * D, L * D);
+  kernels().backward(u, in, d_speech, d_text, scratch);
+}
+
+template <typename Arguments, typename One>
+void each_utterance(const Arguments& a, int threads, const One& one) {
+  check(a);
+  const AlignSizes& s = a.sizes;
+  parallel_for(s.batch, worth(s, threads), [&](auto& next) {
+    const std::unique_ptr<float[]> scratch(new float[scratch_floats(s.steps, s.words)]);
+    for (std::int64_t b = next(); b < s.batch; b = next()) one(a, b, scratch.get());
+  });
 }
 
 }  // namespace
 
-template <typename T>
-void align_pool_forward(const AlignPool<T>& a) {
-  for (std::int64_t b = 0; b < a.batch; ++b) {
-    check_length("speech_lengths", a.speech_lengths[b], a.steps);
-    check_length("text_lengths", a.text_lengths[b], a.words);
-  }
-  std::vector<T> scores;
-  for (std::int64_t b = 0; b < a.batch; ++b) {
-    const std::int64_t K = a.speech_lengths[b], L = a.text_lengths[b];
-    T* w_s = a.speech_weights + b * a.steps;
-    T* w_t = a.text_weights + b * a.words;
-    std::fill(w_s + K, w_s + a.steps, T(0));
-    std::fill(w_t + L, w_t + a.words, T(0));
-    align_one(a.speech + b * a.steps * a.states, a.text + b * a.words * a.states, K, L, a.states,
-              a.pooled_speech + b * a.states, a.pooled_text + b * a.states, w_s, w_t, scores);
-  }
+template <>
+void align_pool_forward(const AlignForward<float>& a, int threads) {
+  each_utterance(a, threads, forward_one);
 }
 
-template void align_pool_forward<float>(const AlignPool<float>&);
-template void align_pool_forward<double>(const AlignPool<double>&);
+template <>
+void align_pool_forward(const AlignForward<double>& a, int threads) {
+  check(a);
+  parallel_for(a.sizes.batch, worth(a.sizes, threads), [&](auto& next) {
+    for (std::int64_t b = next(); b < a.sizes.batch; b = next()) align_double(a, b);
+  });
+}
+
+void align_pool_backward(const AlignBackward<float>& a, int threads) {
+  each_utterance(a, threads, backward_one);
+}
 
 }  // namespace gban

@@ -1,1 +1,199 @@
-#include "simd.h"
+// One utterance of the alignment, forward and backward, in vectors.
+#include "alignment_simd.h"
+
+#include "tile.h"
+
+namespace gban::GBAN_ISA {
+namespace {
+
+// exp(x) for x in [-1, 1]: least-squares polynomial of degree 8, relative error below 2e-7.
+Floats exp_unit(Floats x) {
+  constexpr float c[] = {1.0f,          0.99999994f,   0.5000003f,     0.1666677f,    0.04166525f,
+                         0.0083291866f, 0.0013909752f, 0.00020435831f, 2.4121202e-05f};
+  Floats y = all(c[8]);
+  for (int i = 7; i >= 0; --i) y = y * x + c[i];
+  return y;
+}
+
+// u = 1 / (exp(2x) + 1), so that tanh(x) = 1 - 2u and 1 - tanh(x)^2 = 4u (1 - u).
+Floats tanh_complement(Floats x) {
+  x = 2.0f * x;
+  x = x < -30.0f ? all(-30.0f) : x;  // saturated there; a NaN compares false and passes
+  x = x > 30.0f ? all(30.0f) : x;
+  // exp by Cody and Waite: x = n ln 2 + r, and 2^n set as exponent bits.
+  constexpr float kMagic = 12582912.0f;  // 1.5 * 2^23: adding it rounds to an integer
+  const Floats shifted = x * 1.44269504f + kMagic;
+  const Floats n = shifted - kMagic;
+  const Floats r = (x - n * 0.693359375f) + n * 2.12194440e-4f;
+  Floats p = all(1.9875691500e-4f);  // Cephes expf
+  p = p * r + 1.3981999507e-3f;
+  p = p * r + 8.3334519073e-3f;
+  p = p * r + 4.1665795894e-2f;
+  p = p * r + 1.6666665459e-1f;
+  p = p * r + 5.0000001201e-1f;
+  p = p * (r * r) + r + 1.0f;
+  Ints bits;
+  std::memcpy(&bits, &shifted, sizeof bits);
+  bits = (bits - 0x4B400000 + 127) << 23;
+  Floats scale;
+  std::memcpy(&scale, &bits, sizeof scale);
+  return 1.0f / (p * scale + 1.0f);
+}
+
+// -1 (true) in the lanes j, j + 1, ... that are below L.
+Ints below(std::int64_t j, std::int64_t L) {
+  Ints lane;
+  for (int i = 0; i < kFloats; ++i) lane[i] = i;
+  const std::int64_t left = L - j < kFloats ? L - j : kFloats;
+  return lane < static_cast<std::int32_t>(left);
+}
+
+// Row of scores x [L] to E, in place; adds E to c and gives back r. Beyond L: zero.
+float exponentials(float* x, float* c, std::int64_t L) {
+  Floats total = {};
+  for (std::int64_t j = 0; j < L; j += kFloats) {
+    const Floats tanh = 1.0f - 2.0f * tanh_complement(load(x + j));
+    const Floats e = below(j, L) ? exp_unit(tanh) : Floats{};
+    store(x + j, e);
+    store(c + j, load(c + j) + e);
+    total += e;
+  }
+  return sum(total);
+}
+
+// out [L] += factor * x [L]
+void add_scaled(float factor, const float* x, float* out, std::int64_t L) {
+  for (std::int64_t j = 0; j < L; j += kFloats)
+    store(out + j, load(out + j) + factor * load(x + j));
+}
+
+float dot(const float* x, const float* y, std::int64_t n) {
+  Floats total = {};
+  for (std::int64_t i = 0; i < n; i += kFloats)
+    total += load_upto(x + i, n - i) * load_upto(y + i, n - i);
+  return sum(total);
+}
+
+// Pictures: alpha [L, K] (rows alpha_stride apart) and beta [K, L] (beta_stride) out of E, c, r.
+void write_maps(const Utterance& u, const float* E, std::int64_t width, const ForwardOutputs& out) {
+  for (std::int64_t k = 0; k < u.K; ++k)
+    for (std::int64_t j = 0; j < u.L; ++j) {
+      const float e = E[k * width + j];
+      if (out.alpha) out.alpha[j * out.alpha_stride + k] = e / out.text_sums[j];
+      if (out.beta) out.beta[k * out.beta_stride + j] = e / out.speech_sums[k];
+    }
+}
+
+void forward(const Utterance& u, const ForwardOutputs& out, float* scratch) {
+  const std::int64_t K = u.K, L = u.L, D = u.D, width = padded(L);
+  float* E = scratch;                   // [K, width]
+  float* c = E + K * width;             // [width]
+  float* text_weights = c + width;      // [width]
+  float* share = text_weights + width;  // [width], 1 / (L c_j)
+  std::memset(c, 0, static_cast<std::size_t>(3 * width) * sizeof(float));
+  for (std::int64_t k = 0; k < K; k += kRows) {
+    const int rows = K - k < kRows ? static_cast<int>(K - k) : kRows;
+    products(rows, u.speech + k * u.speech_stride, u.speech_stride, u.text, u.text_stride, L, D,
+             E + k * width, width);
+    for (std::int64_t i = k; i < k + rows; ++i) {
+      out.speech_sums[i] = exponentials(E + i * width, c, L);
+      add_scaled(1.0f / (static_cast<float>(K) * out.speech_sums[i]), E + i * width, text_weights,
+                 L);
+    }
+  }
+  for (std::int64_t j = 0; j < L; ++j) share[j] = 1.0f / (static_cast<float>(L) * c[j]);
+  for (std::int64_t k = 0; k < K; ++k) out.speech_weights[k] = dot(E + k * width, share, width);
+  std::memcpy(out.text_weights, text_weights, static_cast<std::size_t>(L) * sizeof(float));
+  std::memcpy(out.text_sums, c, static_cast<std::size_t>(L) * sizeof(float));
+  weighted_sum(out.speech_weights, u.speech, u.speech_stride, K, D, out.pooled_speech);
+  weighted_sum(out.text_weights, u.text, u.text_stride, L, D, out.pooled_text);
+  if (out.alpha || out.beta) write_maps(u, E, width, out);
+}
+
+// Scratch of the backward, [width] each but for H.
+struct Backward {
+  float* H;               // [K, width], E (1 - A^2), then G
+  float* q;               // q_j
+  float* m;               // m_j
+  float* share;           // 1 / (L c_j)
+  float* text_weights;    // w_t
+  float* p;               // [K], p_k
+  float* n;               // [K], n_k
+  float* speech_weights;  // [K], w_s
+};
+
+// Row k of scores to H, in place: n_k, w_s[k], and this row's part of m and w_t.
+void score_row(const Utterance& u, const BackwardInputs& in, const Backward& s, std::int64_t k,
+               std::int64_t width) {
+  float* row = s.H + k * width;
+  const float inverse = 1.0f / in.speech_sums[k], share = inverse / static_cast<float>(u.K);
+  Floats n = {}, weight = {};
+  for (std::int64_t j = 0; j < u.L; j += kFloats) {
+    const Floats c = tanh_complement(load(row + j));
+    const Floats e = below(j, u.L) ? exp_unit(1.0f - 2.0f * c) : Floats{};
+    n += e * load(s.q + j);
+    weight += e * load(s.share + j);
+    store(s.m + j, load(s.m + j) + s.p[k] * e);
+    store(s.text_weights + j, load(s.text_weights + j) + share * e);
+    store(row + j, below(j, u.L) ? e * (4.0f * c * (1.0f - c)) : Floats{});
+  }
+  s.n[k] = sum(n) * inverse;
+  s.speech_weights[k] = sum(weight);
+}
+
+// H to G = H [(p_k - m_j) / (L c_j) + (q_j - n_k) / (K r_k)].
+void gradient_row(const Utterance& u, const BackwardInputs& in, const Backward& s, std::int64_t k,
+                  std::int64_t width) {
+  float* row = s.H + k * width;
+  const float share = 1.0f / (in.speech_sums[k] * static_cast<float>(u.K));
+  for (std::int64_t j = 0; j < u.L; j += kFloats)
+    store(row + j, load(row + j) * ((s.p[k] - load(s.m + j)) * load(s.share + j) +
+                                    (load(s.q + j) - s.n[k]) * share));
+}
+
+Backward carve(const Utterance& u, const BackwardInputs& in, float* scratch, std::int64_t width) {
+  Backward s;
+  s.H = scratch;
+  s.q = s.H + u.K * width;
+  s.m = s.q + width;
+  s.share = s.m + width;
+  s.text_weights = s.share + width;
+  s.p = s.text_weights + width;
+  s.n = s.p + u.K;
+  s.speech_weights = s.n + u.K;
+  std::memset(s.q, 0, static_cast<std::size_t>(4 * width) * sizeof(float));
+  for (std::int64_t j = 0; j < u.L; ++j) {
+    s.q[j] = dot(u.text + j * u.text_stride, in.d_pooled_text, u.D) +
+             (in.d_text_weights ? in.d_text_weights[j] : 0.0f);
+    s.share[j] = 1.0f / (static_cast<float>(u.L) * in.text_sums[j]);
+  }
+  for (std::int64_t k = 0; k < u.K; ++k)
+    s.p[k] = dot(u.speech + k * u.speech_stride, in.d_pooled_speech, u.D) +
+             (in.d_speech_weights ? in.d_speech_weights[k] : 0.0f);
+  return s;
+}
+
+void backward(const Utterance& u, const BackwardInputs& in, float* d_speech, float* d_text,
+              float* scratch) {
+  const std::int64_t width = padded(u.L);
+  const Backward s = carve(u, in, scratch, width);
+  for (std::int64_t k = 0; k < u.K; k += kRows) {
+    const int rows = u.K - k < kRows ? static_cast<int>(u.K - k) : kRows;
+    products(rows, u.speech + k * u.speech_stride, u.speech_stride, u.text, u.text_stride, u.L, u.D,
+             s.H + k * width, width);
+    for (std::int64_t i = k; i < k + rows; ++i) score_row(u, in, s, i, width);
+  }
+  for (std::int64_t j = 0; j < u.L; ++j) s.m[j] /= in.text_sums[j];
+  for (std::int64_t k = 0; k < u.K; ++k) gradient_row(u, in, s, k, width);
+  product_and_outer({s.H, width, 1}, u.K, u.L, u.text, u.text_stride, s.speech_weights,
+                    in.d_pooled_speech, u.D, d_speech);
+  product_and_outer({s.H, 1, width}, u.L, u.K, u.speech, u.speech_stride, s.text_weights,
+                    in.d_pooled_text, u.D, d_text);
+}
+
+}  // namespace
+
+extern const AlignKernels align_kernels;
+const AlignKernels align_kernels = {forward, backward};
+
+}  // namespace gban::GBAN_ISA

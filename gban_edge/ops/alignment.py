@@ -11,23 +11,36 @@ with one score matrix for both directions. tanh bounds A to [-1, 1], so exp need
 
 from __future__ import annotations
 
-from importlib import import_module
-from types import ModuleType
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
+
+from gban_edge.core import native, processors
+from gban_edge.ops.lengths import check_lengths, check_range
 
 if TYPE_CHECKING:
     from torch import Tensor
 
 
 class AlignPoolOutput(NamedTuple):
-    """a_s and a_t, [B, D] each; their weights [B, K] and [B, L], or None unless asked for."""
+    """What :func:`align_pool` returns; None stands for what was not asked for.
+
+    Attributes:
+        speech, text: a_s and a_t, [B, D] each.
+        speech_weights, text_weights: w_s [B, K] and w_t [B, L]; each row sums to 1 over the true
+            length and is zero beyond it.
+        alpha: [B, L, K], for every word the weights of the speech steps (eq. 10).
+        beta: [B, K, L], for every speech step the weights of the words (eq. 13).
+    """
 
     speech: Any
     text: Any
-    speech_weights: Any
-    text_weights: Any
+    speech_weights: Any = None
+    text_weights: Any = None
+    alpha: Any = None
+    beta: Any = None
 
 
 def align_pool(
@@ -36,40 +49,63 @@ def align_pool(
     speech_lengths: Any = None,
     text_lengths: Any = None,
     return_weights: bool = False,
+    return_maps: bool = False,
 ) -> AlignPoolOutput:
     """Align speech with words in both directions and pool.
 
     Args:
-        speech: states [B, K, D], floating point; a NumPy array or a torch tensor.
+        speech: states [B, K, D], floating point; a NumPy array (float32, float64) or a torch
+            tensor. Strides are free; a copy is made where the last dimension is not dense.
         text: states [B, L, D], of the same kind, type and device.
         speech_lengths: true lengths [B], integers in 1..K, or None for K everywhere.
         text_lengths: true lengths [B], integers in 1..L, or None for L everywhere.
         return_weights: also return the pooled weights, zero beyond the true lengths.
+        return_maps: also return alpha and beta, for pictures: K x L numbers an utterance, twice,
+            without gradients.
 
     Returns:
-        NumPy arrays for NumPy arrays (computed by the native core, no torch needed); torch
-        tensors for tensors, differentiable. What lies beyond a true length has no influence.
+        NumPy arrays for NumPy arrays (no torch needed); torch tensors for tensors, of the same
+        type, differentiable but for the maps. What lies beyond a true length has no influence.
+        NaN in an utterance's states gives NaN in its outputs and in no other's.
+
+    The native core computes float32 on the CPU, and float32, float16 and bfloat16 on a GPU where
+    D is a multiple of 8 up to 1024. Other types, sizes and devices take the same formulas in plain
+    PyTorch, as does a GPU where the core was built without CUDA (with a warning, once).
 
     Raises:
-        ValueError: a shape, number type, device or length is wrong; the message names it.
+        ValueError: a shape, number type, device or length is wrong; the message names it. Lengths
+            that are on a GPU are not looked at, which would make the host wait: one out of range
+            gives NaN for its utterance.
         RuntimeError: NumPy arrays were given and the native core is not built.
     """
     _check_states(speech, text)
     if isinstance(speech, np.ndarray):
-        lengths = [
-            _numpy_lengths(name, values, speech.shape[0], states.shape[1])
-            for name, values, states in (
-                ("speech_lengths", speech_lengths, speech),
-                ("text_lengths", text_lengths, text),
-            )
-        ]
-        a_s, a_t, w_s, w_t = _core().align_pool(
-            np.ascontiguousarray(speech), np.ascontiguousarray(text), *lengths
+        out = _align_numpy(speech, text, speech_lengths, text_lengths, return_maps)
+    elif _use_reference:
+        return align_pool_ref(
+            speech, text, speech_lengths, text_lengths, return_weights, return_maps
         )
-        return AlignPoolOutput(
-            a_s, a_t, w_s if return_weights else None, w_t if return_weights else None
-        )
-    return align_pool_ref(speech, text, speech_lengths, text_lengths, return_weights)
+    else:
+        from gban_edge.ops import alignment_torch
+
+        out = alignment_torch.align(speech, text, speech_lengths, text_lengths, return_maps)
+    weights = out[2:4] if return_weights else (None, None)
+    maps = out[4:6] if return_maps else (None, None)
+    return AlignPoolOutput(*out[:2], *weights, *maps)
+
+
+_use_reference = False
+
+
+@contextmanager
+def reference(enabled: bool = True) -> Iterator[None]:
+    """Within the block every op takes its plain PyTorch form; for comparing with the fast one."""
+    global _use_reference
+    before, _use_reference = _use_reference, enabled
+    try:
+        yield
+    finally:
+        _use_reference = before
 
 
 def align_pool_ref(
@@ -78,15 +114,14 @@ def align_pool_ref(
     speech_lengths: Tensor | None = None,
     text_lengths: Tensor | None = None,
     return_weights: bool = False,
+    return_maps: bool = False,
 ) -> AlignPoolOutput:
-    """:func:`align_pool` in plain PyTorch, for reading, training and tests; same arguments."""
+    """:func:`align_pool` in plain PyTorch, for reading and for tests; same arguments."""
     import torch
 
     _check_states(speech, text)
-    batch, steps, _ = speech.shape
-    words = text.shape[1]
-    in_speech = _inside("speech_lengths", speech_lengths, batch, steps, speech.device)
-    in_text = _inside("text_lengths", text_lengths, batch, words, speech.device)
+    in_speech = _inside("speech_lengths", speech_lengths, speech)
+    in_text = _inside("text_lengths", text_lengths, text)
     # Zeroed first: whatever stands in the padding, NaN included, must not reach a product.
     speech = speech.masked_fill(~in_speech[:, :, None], 0.0)
     text = text.masked_fill(~in_text[:, :, None], 0.0)
@@ -95,47 +130,54 @@ def align_pool_ref(
     scores = torch.exp(torch.tanh(speech @ text.transpose(1, 2))) * inside  # E [B, K, L]
     over_speech = scores.sum(dim=1).masked_fill(~in_text, 1.0)  # [B, L]
     over_text = scores.sum(dim=2).masked_fill(~in_speech, 1.0)  # [B, K]
-    count_text = in_text.sum(dim=1, keepdim=True)
-    count_speech = in_speech.sum(dim=1, keepdim=True)
-    speech_weights = (scores / over_speech[:, None, :]).sum(dim=2) / count_text
-    text_weights = (scores / over_text[:, :, None]).sum(dim=1) / count_speech
+    alpha = scores / over_speech[:, None, :]  # [B, K, L]
+    beta = scores / over_text[:, :, None]
+    speech_weights = alpha.sum(dim=2) / in_text.sum(dim=1, keepdim=True)
+    text_weights = beta.sum(dim=1) / in_speech.sum(dim=1, keepdim=True)
     return AlignPoolOutput(
         (speech_weights[:, None, :] @ speech).squeeze(1),
         (text_weights[:, None, :] @ text).squeeze(1),
         speech_weights if return_weights else None,
         text_weights if return_weights else None,
+        alpha.transpose(1, 2).detach() if return_maps else None,
+        beta.detach() if return_maps else None,
     )
 
 
-def _inside(name: str, lengths: Any, batch: int, limit: int, device: Any) -> Tensor:
+def _inside(name: str, lengths: Any, states: Tensor) -> Tensor:
     """bool [B, limit], true at the steps that exist."""
     import torch
 
+    batch, limit, _ = states.shape
     if lengths is None:
-        return torch.ones(batch, limit, dtype=torch.bool, device=device)
-    lengths = torch.as_tensor(lengths, device=device)
-    if lengths.is_floating_point() or tuple(lengths.shape) != (batch,):
-        raise ValueError(
-            f"{name} must be integers with shape [{batch}], got {lengths.dtype} "
-            f"with shape {list(lengths.shape)}"
-        )
-    if batch and not bool(((lengths >= 1) & (lengths <= limit)).all()):
-        raise ValueError(f"{name} must lie in 1..{limit}, got {lengths.tolist()}")
-    return torch.arange(limit, device=device) < lengths[:, None]
+        return torch.ones(batch, limit, dtype=torch.bool, device=states.device)
+    lengths = torch.as_tensor(lengths, device=states.device)
+    check_lengths(name, lengths, batch, lengths.is_floating_point())
+    check_range(name, lengths, limit)
+    return torch.arange(limit, device=states.device) < lengths[:, None]
 
 
-def _numpy_lengths(name: str, lengths: Any, batch: int, limit: int) -> np.ndarray:
+def _align_numpy(
+    speech: np.ndarray, text: np.ndarray, speech_lengths: Any, text_lengths: Any, maps: bool
+) -> tuple[Any, ...]:
+    batch = speech.shape[0]
+    out = native().align_pool_forward(
+        speech,
+        text,
+        _numpy_lengths("speech_lengths", speech_lengths, batch),
+        _numpy_lengths("text_lengths", text_lengths, batch),
+        maps,
+        processors() if batch > 1 else 1,
+    )
+    return out[:4] + out[6:]  # without the sums, which only a backward needs
+
+
+def _numpy_lengths(name: str, lengths: Any, batch: int) -> np.ndarray | None:
     if lengths is None:
-        return np.full(batch, limit, np.int64)
+        return None
     lengths = np.asarray(lengths)
-    if lengths.dtype.kind not in "iu" or lengths.shape != (batch,):
-        raise ValueError(
-            f"{name} must be integers with shape [{batch}], got {lengths.dtype} "
-            f"with shape {list(lengths.shape)}"
-        )
-    if batch and not ((lengths >= 1) & (lengths <= limit)).all():
-        raise ValueError(f"{name} must lie in 1..{limit}, got {lengths.tolist()}")
-    return np.ascontiguousarray(lengths, dtype=np.int64)
+    check_lengths(name, lengths, batch, lengths.dtype.kind not in "iu")
+    return lengths.astype(np.int64, copy=False)
 
 
 def _check_states(speech: Any, text: Any) -> None:
@@ -148,16 +190,7 @@ def _check_states(speech: Any, text: Any) -> None:
             raise ValueError(f"{name} must have shape {letters}, got {list(states.shape)}")
     if isinstance(speech, np.ndarray) != isinstance(text, np.ndarray):
         raise ValueError("speech and text must both be NumPy arrays or both torch tensors")
-    if speech.dtype != text.dtype:
-        raise ValueError(
-            f"speech and text must have one number type, got {speech.dtype}, {text.dtype}"
-        )
-    if isinstance(speech, np.ndarray) and speech.dtype not in (np.float32, np.float64):
-        raise ValueError(f"speech must be float32 or float64, got {speech.dtype}")
-    if getattr(speech, "device", None) != getattr(text, "device", None):
-        raise ValueError(
-            f"speech and text must be on one device, got {speech.device}, {text.device}"
-        )
+    _check_types(speech, text)
     if speech.shape[0] != text.shape[0] or speech.shape[2] != text.shape[2]:
         raise ValueError(
             "speech [B, K, D] and text [B, L, D] must agree in B and D, "
@@ -168,11 +201,17 @@ def _check_states(speech: Any, text: Any) -> None:
             raise ValueError(f"{name} must have at least one step, got {list(states.shape)}")
 
 
-def _core() -> ModuleType:
-    try:
-        return import_module("gban_edge._core")
-    except ImportError as error:
-        raise RuntimeError(
-            f"the native core is not built ({error}); install the package with a C++17 compiler: "
-            "pip install ."
-        ) from error
+def _check_types(speech: Any, text: Any) -> None:
+    if speech.dtype != text.dtype:
+        raise ValueError(
+            f"speech and text must have one number type, got {speech.dtype}, {text.dtype}"
+        )
+    if isinstance(speech, np.ndarray):
+        if speech.dtype not in (np.float32, np.float64):
+            raise ValueError(f"speech must be float32 or float64, got {speech.dtype}")
+    elif not speech.dtype.is_floating_point:
+        raise ValueError(f"speech must be floating point, got {speech.dtype}")
+    elif speech.device != text.device:
+        raise ValueError(
+            f"speech and text must be on one device, got {speech.device}, {text.device}"
+        )

@@ -1,0 +1,3 @@
+def supports(x): return False
+def forward(*a): raise RuntimeError
+backward=forward
