@@ -44,6 +44,13 @@ struct Options {
 };
 constexpr std::size_t kSharedLimitSm87 = 163 * 1024;
 
+// Which engine this build has; ThreadSanitizer's wants smaller blocks and grids.
+#if defined(GBAN_SHIM_THREADS)
+constexpr bool kEngineIsThreads = true;
+#else
+constexpr bool kEngineIsThreads = false;
+#endif
+
 // Those of every launch from now on.
 Options& options();
 
