@@ -89,6 +89,7 @@ struct Launch {
   std::size_t shared_bytes;
   Place place;
   std::mutex mutex;
+  std::condition_variable idle;       // no thread is alive any more
   int live = 0, waiting = 0;          // threads of the blocks that are alive
   std::atomic<unsigned> progress{0};  // moves whenever something happens that a spin may wait for
   std::atomic<bool> faulty{false};

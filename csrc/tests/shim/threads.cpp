@@ -46,7 +46,18 @@ void show() {
 #endif
 }
 
+// ThreadSanitizer gives a joined thread's number to a new one and then takes the two for the same,
+// so the threads of blocks that have ended stay, up to half of what it can count.
+constexpr std::size_t kThreadsKept = 4000;
+std::vector<std::thread> started;
 std::atomic<unsigned> departed{0};
+
+void join_unseen() {
+  hide();
+  for (std::thread& thread : started) thread.join();
+  show();
+  started.clear();
+}
 
 void thread_main(Thread& me) {
   current = &me;
@@ -55,6 +66,10 @@ void thread_main(Thread& me) {
   blockDim = dim3(static_cast<unsigned>(me.block->launch.threads));
   gridDim = me.block->launch.grid;
   run_thread(me);
+  {
+    Lock lock(me.block->launch);
+    if (me.block->launch.live == 0) me.block->launch.idle.notify_all();
+  }
   departed.fetch_add(1, std::memory_order_release);
 }
 
@@ -70,16 +85,18 @@ Lock::~Lock() {
   show();
 }
 
-void run_together(Launch&, const std::vector<Block*>& blocks) {
-  std::vector<std::thread> threads;
+void run_together(Launch& launch, const std::vector<Block*>& blocks) {
+  if (started.size() > kThreadsKept) join_unseen();
   for (Block* block : blocks)
-    for (Thread& thread : block->threads) threads.emplace_back(thread_main, std::ref(thread));
-  hide();
-  for (std::thread& thread : threads) thread.join();
-  show();
+    for (Thread& thread : block->threads) started.emplace_back(thread_main, std::ref(thread));
+  Lock lock(launch);
+  launch.idle.wait(lock.held, [&] { return launch.live == 0; });
 }
 
-void finish(Launch&) { departed.load(std::memory_order_acquire); }
+void finish(Launch&) {
+  join_unseen();
+  departed.load(std::memory_order_acquire);
+}
 
 void wait(Lock& lock, Thread& me, Group& group) {
   Launch& launch = me.block->launch;
