@@ -50,19 +50,32 @@ bool same(const Place& a, const Place& b) {
 }
 
 // A lane at a collective of its warp and another at a barrier of the block wait for each other.
-void check(Lock& lock, Thread& me, const Group& group, const Place& place) {
+bool crossed(const Thread& me, const Group& group) {
+  return &group == &me.block->group ? me.warp->group.waiting > 0 : me.warp->at_barrier > 0;
+}
+
+// What is wrong with coming to this place now; empty where nothing is.
+std::string objection(const Thread& me, const Group& group, const Place& place) {
   const bool whole_block = &group == &me.block->group;
-  const Group& other = whole_block ? me.warp->group : me.block->group;
-  const bool crossed = whole_block ? other.waiting > 0 : me.warp->at_barrier > 0;
-  const std::string start = whole_block && !crossed
-                                ? "divergent barrier: it is at "
-                                : "warp collective in divergent code: it is at ";
-  if (group.exited > 0) fail(lock, me, start + name(place) + ", " + exits(me, group));
   if (!whole_block && group.size < 32)
-    fail(lock, me, name(place) + " in a warp of " + std::to_string(group.size) + " threads");
-  if (group.waiting > 0 && !same(group.place, place))
-    fail(lock, me, start + name(place) + ", " + waiters(me, group));
-  if (crossed) fail(lock, me, start + name(place) + ", " + waiters(me, other));
+    return name(place) + " in a warp of " + std::to_string(group.size) + " threads";
+  const std::string start =
+      (whole_block && !crossed(me, group) ? "divergent barrier: it is at "
+                                          : "warp collective in divergent code: it is at ") +
+      name(place) + ", ";
+  if (group.exited > 0) return start + exits(me, group);
+  if (group.waiting > 0 && !same(group.place, place)) return start + waiters(me, group);
+  if (crossed(me, group))
+    return start + waiters(me, whole_block ? me.warp->group : me.block->group);
+  return "";
+}
+
+// The usual case is told apart without building a message.
+void check(Lock& lock, Thread& me, const Group& group, const Place& place) {
+  const bool full = &group == &me.block->group || group.size == 32;
+  const bool together = group.waiting == 0 || same(group.place, place);
+  if (full && together && group.exited == 0 && !crossed(me, group)) return;
+  fail(lock, me, objection(me, group, place));
 }
 
 void release(Thread& me, Group& group) {

@@ -13,14 +13,15 @@
 // What it cannot say: time, occupancy, bank conflicts, weak memory order, the error of fast
 // mathematics. A missing barrier shows in fiber mode only where a schedule turns it into a wrong
 // value, so run several seeds. "The same place" is file and line: two calls of one helper with a
-// barrier inside look alike.
+// barrier inside look alike. A loop that polls with a plain or volatile load never gives way: poll
+// with load_acquire.
 #pragma once
 
-#include <atomic>
 #include <cstddef>
 #include <cstdint>
 #include <functional>
 #include <stdexcept>
+#include <type_traits>
 
 #include "gban/numeric.h"
 #include "vocabulary.h"
@@ -54,7 +55,9 @@ constexpr bool kEngineIsThreads = false;
 // Those of every launch from now on.
 Options& options();
 
-// Where in the sources a thread stands; the defaults below are the caller's place.
+// From here to the end of the namespace: what the CUDA functions below are made of, not for tests.
+
+// Where in the sources a thread stands; the functions' defaults are the caller's place.
 struct Place {
   const char* what;
   const char* file;

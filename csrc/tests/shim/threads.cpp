@@ -28,7 +28,7 @@ namespace shim {
 namespace {
 
 using Clock = std::chrono::steady_clock;
-constexpr std::chrono::seconds kPatience{10};  // a spin with nothing happening is a deadlock
+constexpr std::chrono::seconds kPatience{5};  // a spin with nothing happening is a deadlock
 
 void hide() {
 #if defined(__SANITIZE_THREAD__)
