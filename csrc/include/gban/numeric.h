@@ -1,8 +1,10 @@
 // The 16-bit storage types and their exact conversions, the same on host and device.
 //
 // Kernels and CPU forms store Half and BFloat16 and compute in float. Every conversion rounds to
-// nearest, ties to even, and keeps infinities, signed zeros, subnormals and NaN; the host forms are
-// portable integer code and give the bits that the GPU's instructions give, NaN included.
+// nearest, ties to even, and keeps infinities, signed zeros and subnormals. A NaN stays one; to and
+// from Half, and to BFloat16, it becomes that with all bits below the sign set and no sign. The
+// host forms are portable integer code and agree in every bit with those of cuda_fp16.h and
+// cuda_bf16.h.
 #pragma once
 
 #include <cstdint>
@@ -44,11 +46,13 @@ namespace detail {
 
 // The portable forms. The public functions below call them wherever there is no instruction.
 constexpr std::uint32_t kSign = 0x80000000u, kInfinity = 0x7F800000u;
-constexpr std::uint16_t kNan16 = 0x7FFF;  // what the GPU's conversions give for every NaN
+constexpr std::uint32_t kNan = 0x7FFFFFFFu;  // what the GPU's conversions give for every NaN
+constexpr std::uint16_t kNan16 = 0x7FFFu;
 
 GBAN_HD inline float half_to_float(std::uint16_t half) {
   const std::uint32_t sign = (half & 0x8000u) << 16, magnitude = half & 0x7FFFu;
-  if (magnitude >= 0x7C00u) return bits_float(sign | kInfinity | (magnitude & 0x3FFu) << 13);
+  if (magnitude > 0x7C00u) return bits_float(kNan);
+  if (magnitude == 0x7C00u) return bits_float(sign | kInfinity);
   if (magnitude >= 0x0400u) return bits_float(sign | ((magnitude << 13) + (112u << 23)));
   const float value = static_cast<float>(magnitude) * 0x1p-24f;  // zero and subnormals: exact
   return bits_float(sign | float_bits(value));
@@ -78,7 +82,7 @@ GBAN_HD inline std::uint16_t float_to_bfloat16(float x) {
 
 GBAN_HD inline float round_tf32(float x) {
   const std::uint32_t bits = float_bits(x), magnitude = bits & ~kSign;
-  if (magnitude > kInfinity) return bits_float(0x7FFFFFFFu);
+  if (magnitude > kInfinity) return bits_float(kNan);
   return bits_float((bits + 0x1000u) & ~0x1FFFu);
 }
 
