@@ -5,7 +5,8 @@
 
 namespace gban::bindings {
 
-void init_alignment(pybind11::module_& module);
 void init_build(pybind11::module_& module);
+void init_alignment(pybind11::module_& module);
+void init_alignment_cuda(pybind11::module_& module);  // where GBAN_HAS_CUDA is defined
 
 }  // namespace gban::bindings

@@ -74,6 +74,13 @@ float dot(const float* x, const float* y, std::int64_t n) {
   return sum(total);
 }
 
+// The same where both are defined, and one of them zero, up to the end of the last vector.
+float dot_whole(const float* x, const float* y, std::int64_t n) {
+  Floats total = {};
+  for (std::int64_t i = 0; i < n; i += kFloats) total += load(x + i) * load(y + i);
+  return sum(total);
+}
+
 // Pictures: alpha [L, K] (rows alpha_stride apart) and beta [K, L] (beta_stride) out of E, c, r.
 void write_maps(const Utterance& u, const float* E, std::int64_t width, const ForwardOutputs& out) {
   for (std::int64_t k = 0; k < u.K; ++k)
@@ -102,7 +109,7 @@ void forward(const Utterance& u, const ForwardOutputs& out, float* scratch) {
     }
   }
   for (std::int64_t j = 0; j < L; ++j) share[j] = 1.0f / (static_cast<float>(L) * c[j]);
-  for (std::int64_t k = 0; k < K; ++k) out.speech_weights[k] = dot(E + k * width, share, width);
+  for (std::int64_t k = 0; k < K; ++k) out.speech_weights[k] = dot_whole(E + k * width, share, L);
   std::memcpy(out.text_weights, text_weights, static_cast<std::size_t>(L) * sizeof(float));
   std::memcpy(out.text_sums, c, static_cast<std::size_t>(L) * sizeof(float));
   weighted_sum(out.speech_weights, u.speech, u.speech_stride, K, D, out.pooled_speech);

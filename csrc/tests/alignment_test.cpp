@@ -1,88 +1,135 @@
-// The pooled form against the paper's literal equations 9-14, in long double.
+// The CPU forms against the gold, for every instruction set that this machine has.
 #include "gban/alignment.h"
 
-#include <cmath>
+#include <array>
 #include <cstdio>
-#include <random>
 #include <stdexcept>
-#include <vector>
+#include <string>
+
+#include "alignment_gold.h"
+#include "gban/isa.h"
 
 namespace {
 
-using Row = std::vector<long double>;
+using gold::Numbers;
 
-// mean over queries q of sum_k softmax_k(tanh(keys_k . queries_q)) keys_k
-Row literal(const double* keys, std::int64_t K, const double* queries, std::int64_t Q,
-            std::int64_t D) {
-  Row mean(D, 0.0L);
-  for (std::int64_t q = 0; q < Q; ++q) {
-    Row weight(K);
-    long double total = 0;
-    for (std::int64_t k = 0; k < K; ++k) {
-      long double score = 0;
-      for (std::int64_t d = 0; d < D; ++d)
-        score += static_cast<long double>(keys[k * D + d]) * queries[q * D + d];
-      weight[k] = std::exp(std::tanh(score));
-      total += weight[k];
-    }
-    for (std::int64_t k = 0; k < K; ++k)
-      for (std::int64_t d = 0; d < D; ++d)
-        mean[d] += weight[k] / total * keys[k * D + d] / static_cast<long double>(Q);
+int failures = 0;
+
+void expect(bool holds, const std::string& what) {
+  std::printf("%s %s\n", holds ? "ok  " : "FAIL", what.c_str());
+  failures += !holds;
+}
+
+// Rows with room between them, as a strided view has.
+template <typename T>
+struct View {
+  std::vector<T> data;
+  std::int64_t rows, stride, batch_stride;
+
+  View(const Numbers& from, std::int64_t B, std::int64_t rows_in, std::int64_t D, std::int64_t gap)
+      : rows(rows_in), stride(D + gap), batch_stride((D + gap) * rows_in + gap) {
+    data.assign(B * batch_stride + 1, static_cast<T>(NAN));  // what stands between must not matter
+    for (std::int64_t b = 0; b < B; ++b)
+      for (std::int64_t i = 0; i < rows * D; ++i)
+        data[b * batch_stride + i / D * stride + i % D] = static_cast<T>(from[b * rows * D + i]);
   }
-  return mean;
+  gban::Rows<const T> get() const { return {data.data(), batch_stride, stride}; }
+};
+
+template <typename T>
+Numbers wide(const std::vector<T>& from) {
+  return Numbers(from.begin(), from.end());
 }
 
-double worst(const Row& gold, const double* got) {
-  double error = 0;
-  for (std::size_t d = 0; d < gold.size(); ++d)
-    error = std::max(error, static_cast<double>(std::fabs(gold[d] - got[d])));
-  return error;
-}
-
-double trial(std::mt19937_64& rng) {
-  auto upto = [&](int limit) { return static_cast<std::int64_t>(1 + rng() % limit); };
-  const std::int64_t B = upto(4), K = upto(50), L = upto(20), D = upto(40);
-  std::normal_distribution<double> normal(0.0, 0.5);
-  std::vector<double> speech(B * K * D), text(B * L * D);
-  for (auto* values : {&speech, &text})
-    for (double& value : *values) value = normal(rng);
-  std::vector<std::int64_t> k(B), l(B);
-  for (std::int64_t b = 0; b < B; ++b)
-    k[b] = upto(static_cast<int>(K)), l[b] = upto(static_cast<int>(L));
-  std::vector<double> a_s(B * D), a_t(B * D), w_s(B * K), w_t(B * L);
-  gban::align_pool_forward(gban::AlignPool<double>{B, K, L, D, speech.data(), text.data(), k.data(),
-                                                   l.data(), a_s.data(), a_t.data(), w_s.data(),
-                                                   w_t.data()});
-  double error = 0;
-  for (std::int64_t b = 0; b < B; ++b) {
-    const double *s = speech.data() + b * K * D, *t = text.data() + b * L * D;
-    error = std::max(error, worst(literal(s, k[b], t, l[b], D), a_s.data() + b * D));
-    error = std::max(error, worst(literal(t, l[b], s, k[b], D), a_t.data() + b * D));
+struct Errors {
+  double forward = 0, backward = 0;
+  void merge(const Errors& other) {
+    forward = std::max(forward, other.forward);
+    backward = std::max(backward, other.backward);
   }
-  return error;
+};
+
+template <typename T>
+Errors trial(const gold::Problem& p, std::int64_t gap, int threads) {
+  const auto [B, K, L, D] = std::array<std::int64_t, 4>{p.B, p.K, p.L, p.D};
+  const View<T> speech(p.speech, B, K, D, gap), text(p.text, B, L, D, gap);
+  std::vector<T> a_s(B * D), a_t(B * D), w_s(B * K), w_t(B * L), alpha(B * L * K), beta(B * K * L);
+  std::vector<typename gban::Sum<T>::Type> r(B * K), c(B * L);
+  const gban::AlignSizes sizes{B, K, L, D};
+  gban::align_pool_forward(
+      gban::AlignForward<T>{sizes, speech.get(), text.get(), p.k.data(), p.l.data(), a_s.data(),
+                            a_t.data(), w_s.data(), w_t.data(), r.data(), c.data(), alpha.data(),
+                            beta.data()},
+      threads);
+  Errors e;
+  const std::vector<T>* got[] = {&a_s, &a_t, &w_s, &w_t, &alpha, &beta};
+  const Numbers* want[] = {&p.a_s, &p.a_t, &p.w_s, &p.w_t, &p.alpha, &p.beta};
+  for (int i = 0; i < 6; ++i) e.forward = std::max(e.forward, gold::error(*want[i], wide(*got[i])));
+  if constexpr (std::is_same_v<T, float>) {
+    const auto narrow = [](const Numbers& x) { return std::vector<float>(x.begin(), x.end()); };
+    const std::vector<float> d_a_s = narrow(p.d_a_s), d_a_t = narrow(p.d_a_t);
+    const std::vector<float> d_w_s = narrow(p.d_w_s), d_w_t = narrow(p.d_w_t);
+    std::vector<float> dS(B * K * D), dT(B * L * D);
+    gban::align_pool_backward(
+        {sizes, speech.get(), text.get(), p.k.data(), p.l.data(), r.data(), c.data(), d_a_s.data(),
+         d_a_t.data(), d_w_s.data(), d_w_t.data(), dS.data(), dT.data()},
+        threads);
+    e.backward = std::max(gold::error(p.dS, wide(dS)), gold::error(p.dT, wide(dT)));
+  }
+  return e;
 }
 
-bool refuses_a_length_beyond_the_batch() {
-  std::vector<double> x(6, 0.5), out(12);
-  const std::int64_t good = 1, bad = 3;
+template <typename T>
+Errors trials(int count, std::uint64_t seed) {
+  std::mt19937_64 rng(seed);
+  const auto upto = [&](std::uint64_t n) { return static_cast<std::int64_t>(1 + rng() % n); };
+  Errors worst;
+  for (int i = 0; i < count; ++i) {
+    const std::int64_t B = upto(4), K = upto(70), L = upto(40), D = upto(i % 5 ? 80 : 300);
+    const gold::Problem p(rng, B, K, L, D, i % 4 != 0,
+                          [](double x) { return static_cast<double>(static_cast<T>(x)); });
+    worst.merge(trial<T>(p, i % 3, 1 + i % 2));
+  }
+  return worst;
+}
+
+template <typename Call>
+std::string refusal(const Call& call) {
   try {
-    gban::align_pool_forward(gban::AlignPool<double>{1, 2, 1, 3, x.data(), x.data(), &bad, &good,
-                                                     out.data(), out.data() + 3, out.data() + 6,
-                                                     out.data() + 9});
-  } catch (const std::invalid_argument&) {
-    return true;
+    call();
+  } catch (const std::invalid_argument& error) {
+    return error.what();
   }
-  return false;
+  return "nothing";
+}
+
+void check_refusals() {
+  std::vector<double> x(16, 0.5), out(64);
+  const std::int64_t good = 1, bad = 3;
+  gban::AlignForward<double> a{{1, 2, 1, 3}, {x.data(), 6, 3}, {x.data(), 3, 3}, &bad,    &good,
+                               &out[0],      &out[3],          &out[6],          &out[8], &out[9],
+                               &out[11],     nullptr,          nullptr};
+  expect(refusal([&] { gban::align_pool_forward(a); }) ==
+             "speech_lengths must lie in 1..2, got 3 at index 0",
+         "a length beyond the batch is refused");
+  expect(refusal([] { gban::set_isa("sse9"); }).find("isa must be one of portable") == 0,
+         "an unknown instruction set is refused");
 }
 
 }  // namespace
 
 int main() {
   std::mt19937_64 rng(7);
-  double error = 0;
-  for (int i = 0; i < 100; ++i) error = std::max(error, trial(rng));
-  std::printf("100 random ragged shapes: largest error %.2e\n", error);
-  const bool refused = refuses_a_length_beyond_the_batch();
-  std::printf("a length beyond the batch is refused: %s\n", refused ? "yes" : "NO");
-  return error < 1e-12 && refused ? 0 : 1;
+  expect(gold::check_derivative(rng) < 1e-8, "the gold's derivative agrees with differences");
+  expect(trials<double>(100, 1).forward < 1e-12, "double, 100 random ragged shapes");
+  for (gban::Isa isa : gban::available_isas()) {
+    gban::set_isa(gban::isa_name(isa));
+    const Errors e = trials<float>(250, 2);
+    std::printf("     %s: largest error forward %.1e, backward %.1e\n", gban::isa_name(isa),
+                e.forward, e.backward);
+    expect(e.forward < 1e-5 && e.backward < 2e-5,
+           std::string("float, 250 random ragged shapes, ") + gban::isa_name(isa));
+  }
+  check_refusals();
+  return failures != 0;
 }

@@ -1,0 +1,65 @@
+# The CUDA half of the core, and the facts about it that `python -m gban_edge.info` prints.
+#
+# GBAN_CUDA=auto takes nvcc where it is found and works, and says what it did; 1 makes its absence an
+# error; 0 leaves it alone. Sets GBAN_WITH_CUDA and GBAN_FACTS (definitions for csrc/bindings).
+
+# One hash of the kernels' sources, as gban_edge/info.py computes it: which version ran on a GPU?
+file(GLOB_RECURSE kernel_files RELATIVE ${PROJECT_SOURCE_DIR} CONFIGURE_DEPENDS
+     ${PROJECT_SOURCE_DIR}/csrc/cuda/* ${PROJECT_SOURCE_DIR}/csrc/include/*)
+list(SORT kernel_files)
+set(listing "")
+foreach(name IN LISTS kernel_files)
+  set_property(DIRECTORY ${PROJECT_SOURCE_DIR} APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS ${name})
+  file(SHA256 ${PROJECT_SOURCE_DIR}/${name} hash)
+  string(APPEND listing "${name} ${hash}\n")
+endforeach()
+string(SHA256 GBAN_KERNEL_SOURCES "${listing}")
+string(SUBSTRING ${GBAN_KERNEL_SOURCES} 0 16 GBAN_KERNEL_SOURCES)
+set(GBAN_FACTS "GBAN_KERNEL_SOURCES=\"${GBAN_KERNEL_SOURCES}\"")
+
+set(GBAN_WITH_CUDA FALSE)
+if(NOT GBAN_CUDA MATCHES "^(auto|0|1)$")
+  message(FATAL_ERROR "GBAN_CUDA must be auto, 0 or 1, got ${GBAN_CUDA}")
+endif()
+if(GBAN_CUDA STREQUAL "0")
+  message(STATUS "CUDA kernels: not built (GBAN_CUDA=0)")
+  return()
+endif()
+
+if(NOT CMAKE_CUDA_ARCHITECTURES)
+  set(CMAKE_CUDA_ARCHITECTURES 80)  # for the check alone; each target says its own
+endif()
+include(CheckLanguage)
+check_language(CUDA)
+if(NOT CMAKE_CUDA_COMPILER)
+  if(GBAN_CUDA STREQUAL "1")
+    message(FATAL_ERROR "GBAN_CUDA=1, but no nvcc that works: put it on the PATH, or set CUDACXX")
+  endif()
+  message(STATUS "CUDA kernels: not built (no nvcc that works; GBAN_CUDA=auto)")
+  return()
+endif()
+enable_language(CUDA)
+find_package(CUDAToolkit REQUIRED)
+
+# Orin, Hopper, Thor where the compiler knows it, and PTX that the driver compiles for any other
+# GPU since Ampere.
+set(architectures ${GBAN_CUDA_ARCHITECTURES})
+if(NOT architectures)
+  set(architectures 87-real 90-real 80-virtual)
+  if(CMAKE_CUDA_COMPILER_VERSION VERSION_GREATER_EQUAL 13.0)
+    list(APPEND architectures 110-real)
+  elseif(CMAKE_CUDA_COMPILER_VERSION VERSION_GREATER_EQUAL 12.8)
+    list(APPEND architectures 101-real)  # what CUDA 12 called Thor
+  endif()
+endif()
+target_sources(gban_core PRIVATE csrc/cuda/alignment.cu csrc/cuda/devices.cu)
+set_target_properties(gban_core PROPERTIES CUDA_ARCHITECTURES "${architectures}" CUDA_STANDARD 17
+                      CUDA_STANDARD_REQUIRED ON)
+# Static, so that the module imports where there is no CUDA at all.
+target_link_libraries(gban_core PUBLIC CUDA::cudart_static)
+target_compile_definitions(gban_core PUBLIC GBAN_HAS_CUDA)
+string(REPLACE ";" " " architectures "${architectures}")
+list(APPEND GBAN_FACTS "GBAN_CUDA_COMPILER=\"${CMAKE_CUDA_COMPILER_VERSION}\""
+     "GBAN_CUDA_ARCHITECTURES=\"${architectures}\"")
+set(GBAN_WITH_CUDA TRUE)
+message(STATUS "CUDA kernels: nvcc ${CMAKE_CUDA_COMPILER_VERSION}, ${architectures}")

@@ -1,0 +1,303 @@
+// The CUDA kernels of the alignment, run on the CPU by the shim, against the gold: random ragged
+// shapes, number types, strides, GPUs and schedules. Every schedule must give the same bits.
+#include <cstdio>
+#include <cstring>
+#include <string>
+
+#include "alignment_gold.h"
+#include "alignment_launch.cuh"
+#include "shim.h"
+#include "shim_test.h"
+
+namespace {
+
+using gban::BFloat16;
+using gban::Half;
+using gold::Numbers;
+using shim_test::expect;
+namespace cuda = gban::cuda;
+
+#if defined(__SANITIZE_ADDRESS__)
+constexpr int kTrials = 36, kSchedules = 3;
+#elif defined(GBAN_SHIM_THREADS)
+constexpr int kTrials = 6, kSchedules = 1;
+#else
+constexpr int kTrials = 210, kSchedules = 2;
+#endif
+
+// An H200, an Orin, a desktop GPU, and two that are too small for anything to be kept.
+constexpr cuda::DeviceLimits kDevices[] = {{132, 232448, 233472},
+                                           {8, 166912, 167936},
+                                           {24, 101376, 102400},
+                                           {2, 60000, 61000},
+                                           {1, 60000, 61000}};
+
+template <typename T>
+struct Limits {  // of the errors, relative to the largest number: about what storing rounds off
+  static constexpr double forward = 1e-5, backward = 2e-5;
+};
+template <>
+struct Limits<Half> {
+  static constexpr double forward = 1.0 / 1024, backward = 2.0 / 1024;
+};
+template <>
+struct Limits<BFloat16> {
+  static constexpr double forward = 1.0 / 128, backward = 2.0 / 128;
+};
+
+template <typename T>
+std::vector<T> narrow(const Numbers& from) {
+  std::vector<T> to(from.size());
+  for (std::size_t i = 0; i < from.size(); ++i) to[i] = gban::from_float<T>(from[i]);
+  return to;
+}
+template <typename T>
+Numbers wide(const std::vector<T>& from) {
+  Numbers to(from.size());
+  for (std::size_t i = 0; i < from.size(); ++i) to[i] = gban::to_float(from[i]);
+  return to;
+}
+template <typename T>
+double rounded(double x) {
+  return gban::to_float(gban::from_float<T>(static_cast<float>(x)));
+}
+
+// A block of memory that starts at a multiple of 16 bytes and, under AddressSanitizer, ends in a
+// red zone. What stands between the rows is NaN.
+template <typename T>
+struct View {
+  std::vector<T> data;
+  std::int64_t stride, batch_stride;
+
+  View(const Numbers& from, std::int64_t B, std::int64_t rows, std::int64_t D, std::int64_t gap)
+      : stride(D + gap), batch_stride(B ? rows * stride : 0) {
+    data.assign(B * batch_stride, gban::from_float<T>(NAN));
+    for (std::size_t i = 0; i < from.size(); ++i)
+      data[i / D * stride + i % D] = gban::from_float<T>(static_cast<float>(from[i]));
+  }
+  gban::Rows<const T> get() const { return {data.data(), batch_stride, stride}; }
+};
+
+template <typename T>
+struct Outputs {
+  std::vector<T> a_s, a_t, w_s, w_t, alpha, beta, dS, dT;
+  std::vector<float> r, c;
+
+  explicit Outputs(const gold::Problem& p) {
+    const T garbage = gban::from_float<T>(NAN);  // every number must be written
+    a_s.assign(p.B * p.D, garbage), a_t = a_s;
+    w_s.assign(p.B * p.K, garbage), w_t.assign(p.B * p.L, garbage);
+    dS.assign(p.B * p.K * p.D, garbage), dT.assign(p.B * p.L * p.D, garbage);
+    r.assign(p.B * p.K, NAN), c.assign(p.B * p.L, NAN);
+    alpha.assign(p.B * p.L * p.K, gban::from_float<T>(0.0f)), beta = alpha;
+  }
+
+  bool same(const Outputs& o) const {
+    const auto equal = [](const auto& x, const auto& y) {
+      return x.empty() || std::memcmp(x.data(), y.data(), x.size() * sizeof x[0]) == 0;
+    };
+    return equal(a_s, o.a_s) && equal(a_t, o.a_t) && equal(w_s, o.w_s) && equal(w_t, o.w_t) &&
+           equal(alpha, o.alpha) && equal(beta, o.beta) && equal(dS, o.dS) && equal(dT, o.dT) &&
+           equal(r, o.r) && equal(c, o.c);
+  }
+};
+
+// One workspace for all calls: its counters must be zero again after each.
+std::vector<float>& workspace(std::size_t bytes) {
+  static std::vector<float> memory(cuda::kCounterBytes / sizeof(float), 0.0f);
+  memory.resize(std::max(memory.size(), bytes / sizeof(float)));
+  std::fill(memory.begin() + cuda::kCounterBytes / sizeof(float), memory.end(), NAN);
+  return memory;
+}
+
+struct Case {
+  gold::Problem problem;
+  cuda::DeviceLimits device;
+  std::int64_t gap;
+  bool maps, upstream_weights, lengths;
+};
+
+template <typename T>
+Outputs<T> run(const Case& c) {
+  const gold::Problem& p = c.problem;
+  Outputs<T> out(p);
+  const gban::AlignSizes sizes{p.B, p.K, p.L, p.D};
+  const View<T> speech(p.speech, p.B, p.K, p.D, c.gap), text(p.text, p.B, p.L, p.D, c.gap);
+  const std::int64_t *k = c.lengths ? p.k.data() : nullptr, *l = c.lengths ? p.l.data() : nullptr;
+  const gban::AlignForward<T> forward{sizes,
+                                      speech.get(),
+                                      text.get(),
+                                      k,
+                                      l,
+                                      out.a_s.data(),
+                                      out.a_t.data(),
+                                      out.w_s.data(),
+                                      out.w_t.data(),
+                                      out.r.data(),
+                                      out.c.data(),
+                                      c.maps ? out.alpha.data() : nullptr,
+                                      c.maps ? out.beta.data() : nullptr};
+  auto& memory = workspace(cuda::forward_workspace<T>(sizes, c.device).bytes);
+  cuda::launch_forward(forward, memory.data(), c.device, nullptr);
+  const std::vector<T> d_a_s = narrow<T>(p.d_a_s), d_a_t = narrow<T>(p.d_a_t);
+  const std::vector<T> d_w_s = narrow<T>(p.d_w_s), d_w_t = narrow<T>(p.d_w_t);
+  std::vector<float> scratch(3 * p.B * (p.K + p.L), NAN);
+  const bool w = c.upstream_weights;
+  const gban::AlignBackward<T> backward{sizes,
+                                        speech.get(),
+                                        text.get(),
+                                        k,
+                                        l,
+                                        out.r.data(),
+                                        out.c.data(),
+                                        d_a_s.data(),
+                                        d_a_t.data(),
+                                        w ? d_w_s.data() : nullptr,
+                                        w ? d_w_t.data() : nullptr,
+                                        out.dS.data(),
+                                        out.dT.data()};
+  cuda::launch_backward(backward, scratch.data(), c.device, nullptr);
+  return out;
+}
+
+template <typename T>
+Case random_case(std::mt19937_64& rng, int i) {
+  const auto upto = [&](std::uint64_t n) { return static_cast<std::int64_t>(1 + rng() % n); };
+  const bool large = i % 12 == 11 && kSchedules > 1;
+  const std::int64_t B = upto(shim::kEngineIsThreads ? 2 : 3), K = upto(large ? 40 : 150);
+  const std::int64_t L = upto(large ? 20 : 70), D = 8 * upto(large ? 128 : 12);
+  const bool ragged = i % 4 != 0;
+  gold::Problem p(rng, B, K, L, D, ragged, rounded<T>);
+  if (i % 3 == 0) {
+    std::fill(p.d_w_s.begin(), p.d_w_s.end(), 0.0), std::fill(p.d_w_t.begin(), p.d_w_t.end(), 0.0);
+    p.solve();
+  }
+  const auto device = kDevices[D > 256 ? rng() % 2 : rng() % 5];
+  return {std::move(p), device,     static_cast<std::int64_t>(8 * (i % 3)),
+          i % 2 == 0,   i % 3 != 0, ragged};
+}
+
+struct Worst {
+  double forward = 0, backward = 0;
+  bool same = true;
+  int streamed = 0, cooperative = 0, alone = 0;
+};
+
+template <typename T>
+void trial(std::mt19937_64& rng, int i, Worst& worst) {
+  const Case c = random_case<T>(rng, i);
+  const gold::Problem& p = c.problem;
+  const auto plan = cuda::plan_forward<T>({p.B, p.K, p.L, p.D}, c.device);
+  worst.streamed += plan.e_stride == 0;
+  worst.cooperative += plan.cooperative;
+  worst.alone += !plan.cooperative;
+  shim::options() = {static_cast<std::uint64_t>(i), shim::Granularity::warp, 227 * 1024};
+  const Outputs<T> out = run<T>(c);
+  for (int schedule = 1; schedule < kSchedules; ++schedule) {
+    shim::options().seed = 1000 * schedule + i;
+    worst.same &= run<T>(c).same(out);
+  }
+  const auto check = [](double& error, const Numbers& want, const std::vector<T>& got) {
+    error = std::max(error, gold::error(want, wide(got)));
+  };
+  check(worst.forward, p.a_s, out.a_s), check(worst.forward, p.a_t, out.a_t);
+  check(worst.forward, p.w_s, out.w_s), check(worst.forward, p.w_t, out.w_t);
+  if (c.maps) check(worst.forward, p.alpha, out.alpha), check(worst.forward, p.beta, out.beta);
+  check(worst.backward, p.dS, out.dS), check(worst.backward, p.dT, out.dT);
+}
+
+template <typename T>
+void trials(const char* name, std::uint64_t seed) {
+  std::mt19937_64 rng(seed);
+  Worst worst;
+  for (int i = 0; i < kTrials / 3; ++i) trial<T>(rng, i, worst);
+  std::printf(
+      "     %s: largest error forward %.1e, backward %.1e; %d of one block, %d of several, "
+      "%d streamed\n",
+      name, worst.forward, worst.backward, worst.alone, worst.cooperative, worst.streamed);
+  expect(worst.forward <= Limits<T>::forward && worst.backward <= Limits<T>::backward,
+         std::string(name) + ", random ragged shapes");
+  expect(worst.same, std::string(name) + ", the same bits under every schedule");
+}
+
+// The sizes of the benchmarks would take minutes here; their plans must be what was meant.
+void check_plans() {
+  const auto plan = [](std::int64_t B, std::int64_t K, std::int64_t L, std::int64_t D, int device) {
+    return cuda::plan_forward<float>({B, K, L, D}, kDevices[device]);
+  };
+  const auto small = plan(1, 44, 10, 256, 1), long_one = plan(1, 750, 64, 256, 0);
+  expect(small.blocks == 1 && !small.cooperative && small.e_stride, "44x10x256: one block keeps E");
+  expect(long_one.blocks == 12 && long_one.cooperative, "750x64x256, B=1: twelve blocks");
+  expect(plan(64, 750, 64, 512, 0).groups > 1, "750x64x512, B=64: groups in turn");
+  expect(plan(1, 100000, 3000, 1024, 1).e_stride == 0, "a huge utterance is streamed");
+  expect(!plan(1, 10, 10, 1024, 3).fits(), "what cannot fit is known");
+}
+
+template <typename T>
+bool all_nan(const std::vector<T>& x, std::size_t from, std::size_t to) {
+  for (std::size_t i = from; i < to; ++i)
+    if (!std::isnan(gban::to_float(x[i]))) return false;
+  return true;
+}
+template <typename T>
+bool all_finite(const std::vector<T>& x, std::size_t from, std::size_t to) {
+  for (std::size_t i = from; i < to; ++i)
+    if (!std::isfinite(gban::to_float(x[i]))) return false;
+  return true;
+}
+
+// NaN in one utterance, or a length that cannot be, must show there and nowhere else.
+void check_nan(const char* what, const std::function<void(Case&)>& spoil, int device) {
+  std::mt19937_64 rng(3);
+  const std::int64_t K = 90, L = 20, D = 16;
+  Case c{
+      gold::Problem(rng, 2, K, L, D, true, rounded<float>), kDevices[device], 0, false, true, true};
+  spoil(c);
+  shim::options().seed = 1;
+  const Outputs<float> out = run<float>(c);
+  const bool spoiled = all_nan(out.a_s, 0, D) && all_nan(out.a_t, 0, D) && all_nan(out.dS, 0, D) &&
+                       all_nan(out.dT, 0, D);
+  const bool clean = all_finite(out.a_s, D, 2 * D) && all_finite(out.a_t, D, 2 * D) &&
+                     all_finite(out.dS, K * D, 2 * K * D) && all_finite(out.dT, L * D, 2 * L * D);
+  expect(spoiled && clean, std::string(what) + ": NaN in that utterance alone");
+}
+
+template <typename Call>
+std::string refusal(const Call& call) {
+  try {
+    call();
+  } catch (const std::invalid_argument& error) {
+    return error.what();
+  }
+  return "nothing";
+}
+
+void check_refusals() {
+  std::vector<float> x(64);
+  gban::AlignForward<float> a{};
+  a.sizes = {1, 1, 1, 12};
+  const auto forward = [&] { cuda::launch_forward(a, nullptr, kDevices[0], nullptr); };
+  expect(refusal(forward).find("states must be a multiple of 8") == 0, "12 states are refused");
+  a.sizes.states = 8;
+  a.speech = {x.data() + 1, 8, 8};
+  expect(refusal(forward).find("speech must start at") == 0, "unaligned rows are refused");
+  a.sizes.batch = 0;
+  a.speech = a.text = {nullptr, 8, 8};
+  expect(refusal(forward) == "nothing", "an empty batch is no launch");
+}
+
+}  // namespace
+
+int main() {
+  check_plans();
+  check_refusals();
+  trials<float>("float", 1);
+  trials<Half>("half", 2);
+  trials<BFloat16>("bfloat16", 3);
+  for (int device : {0, 3}) {
+    check_nan("NaN in a state", [](Case& c) { c.problem.text[3] = NAN; }, device);
+    check_nan("a length too large", [](Case& c) { c.problem.k[0] = 91; }, device);
+    check_nan("a length of zero", [](Case& c) { c.problem.l[0] = 0; }, device);
+  }
+  return shim_test::failures != 0;
+}
