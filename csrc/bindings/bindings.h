@@ -7,5 +7,6 @@ namespace gban::bindings {
 
 void init_alignment(pybind11::module_& module);
 void init_build(pybind11::module_& module);
+void init_frontend(pybind11::module_& module);
 
 }  // namespace gban::bindings

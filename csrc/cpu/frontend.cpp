@@ -1,0 +1,206 @@
+#include "gban/frontend.h"
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+#include <stdexcept>
+#include <string>
+
+#include "frontend_plan.h"
+#include "gban/isa.h"
+
+namespace gban {
+
+#if defined(GBAN_HAS_PORTABLE)
+namespace portable {
+extern const FrontendKernels frontend_kernels;
+}
+#endif
+#if defined(GBAN_HAS_NEON)
+namespace neon {
+extern const FrontendKernels frontend_kernels;
+}
+#endif
+#if defined(GBAN_HAS_AVX2)
+namespace avx2 {
+extern const FrontendKernels frontend_kernels;
+}
+#endif
+#if defined(GBAN_HAS_AVX512)
+namespace avx512 {
+extern const FrontendKernels frontend_kernels;
+}
+#endif
+
+namespace {
+
+const double kPi = std::acos(-1.0);
+
+Rotation rotation(double turns) { return {std::cos(2 * kPi * turns), std::sin(2 * kPi * turns)}; }
+
+// Slaney's scale: linear (200/3 Hz a mel) below 1 kHz, logarithmic (27 mel a factor 6.4) above.
+constexpr double kTopHz = 6500.0, kLinearHz = 200.0 / 3.0, kBreakHz = 1000.0;
+constexpr double kBreakMel = kBreakHz / kLinearHz;
+const double kLogStep = std::log(6.4) / 27.0;
+
+double mel_to_hz(double mel) {
+  return mel < kBreakMel ? mel * kLinearHz : kBreakHz * std::exp(kLogStep * (mel - kBreakMel));
+}
+
+// Slaney's mel filters, 0-6500 Hz, each of unit area (Slaney 1998).
+void plan_mel(FrontendPlan& plan) {
+  double edges[kMels + 2];
+  const double top = kBreakMel + std::log(kTopHz / kBreakHz) / kLogStep;
+  for (int m = 0; m < kMels + 2; ++m) edges[m] = mel_to_hz(top * m / (kMels + 1));
+  double* weight = plan.mel_weights;
+  for (int m = 0; m < kMels; ++m) {
+    const double left = edges[m], peak = edges[m + 1], right = edges[m + 2];
+    const auto height = [&](int bin) {
+      const double hz = bin * (static_cast<double>(kSampleRate) / kFft);
+      return std::min((hz - left) / (peak - left), (right - hz) / (right - peak));
+    };
+    int bin = 0;
+    while (height(bin) <= 0) ++bin;
+    plan.mel_first[m] = bin;
+    for (; bin < kBins && height(bin) > 0; ++bin) *weight++ = height(bin) * 2 / (right - left);
+    plan.mel_last[m] = bin;
+  }
+}
+
+FrontendPlan make_plan() {
+  FrontendPlan plan{};
+  for (int n = 0; n < kWindow; ++n)
+    plan.window[n] = 0.5 * (0.54 - 0.46 * std::cos(2 * kPi * n / kWindow));
+  for (int k = 0; k < 16; ++k)
+    for (int n = 0; n < 16; ++n) plan.twiddle[k][n] = rotation(k * n / 256.0);
+  for (int k = 0; k <= 128; ++k) plan.real_twiddle[k] = rotation(k / 512.0);
+  plan_mel(plan);
+  for (int k = 0; k < kMfccs; ++k)
+    for (int n = 0; n < kMels; ++n)
+      plan.dct[k][n] = 10 / std::log(10.0) * std::sqrt((k == 0 ? 1.0 : 2.0) / kMels) *
+                       std::cos(kPi * k * (2 * n + 1) / (2 * kMels));
+  return plan;
+}
+
+template <typename T>
+bool finite(const T* pcm, std::int64_t count) {
+  int bad = 0;  // no early return, so that the loop becomes vectors
+  for (std::int64_t i = 0; i < count; ++i)
+    bad |= !(std::fabs(pcm[i]) <= std::numeric_limits<T>::max());
+  return bad == 0;
+}
+
+// pcm [count] begins at sample `first` of the utterance.
+template <typename T>
+void check_finite(const T* pcm, std::int64_t count, std::int64_t first) {
+  if (finite(pcm, count)) return;
+  const T* bad = std::find_if(pcm, pcm + count, [](T x) { return !std::isfinite(x); });
+  throw std::invalid_argument(std::string("pcm must be finite, got ") +
+                              (std::isnan(*bad) ? "nan"
+                               : *bad < 0       ? "-inf"
+                                                : "inf") +
+                              " at sample " + std::to_string(first + (bad - pcm)));
+}
+
+}  // namespace
+
+const FrontendPlan& frontend_plan() {
+  static const FrontendPlan plan = make_plan();
+  return plan;
+}
+
+const FrontendKernels& frontend_kernels() {
+  switch (current_isa()) {
+#if defined(GBAN_HAS_AVX512)
+    case Isa::avx512:
+      return avx512::frontend_kernels;
+#endif
+#if defined(GBAN_HAS_AVX2)
+    case Isa::avx2:
+      return avx2::frontend_kernels;
+#endif
+#if defined(GBAN_HAS_NEON)
+    case Isa::neon:
+      return neon::frontend_kernels;
+#endif
+    default:
+      return portable::frontend_kernels;
+  }
+}
+
+std::int64_t frame_count(std::int64_t samples) {
+  samples = std::min(samples, kMaxSamples);
+  return samples < kFft ? 0 : 1 + (samples - kFft) / kHop;
+}
+
+template <typename T>
+void Frontend::Work::push(const T* pcm, std::int64_t count, float* features) {
+  mfcc.resize((frame_count(samples + count) + 2 * kDeltaHalf) * kMfccs);
+  samples += count;
+  while (count > 0) {
+    const std::int64_t taken = std::min(count, kGroupSamples - held_samples);
+    std::copy(pcm, pcm + taken, held + held_samples);
+    held_samples += taken;
+    pcm += taken;
+    count -= taken;
+    if (held_samples == kGroupSamples) compute(kFrameGroup, features);
+  }
+}
+
+// The first `frames` of the frames in held, and the sound that no later frame needs forgotten.
+void Frontend::Work::compute(std::int64_t frames, float* features) {
+  frontend_kernels().frames(frontend_plan(), held, frames, features + done * kFeatures,
+                            mfcc.data() + (kDeltaHalf + done) * kMfccs);
+  done += frames;
+  std::copy(held + frames * kHop, held + held_samples, held);
+  held_samples -= frames * kHop;
+}
+
+void Frontend::Work::finish(float* features) {
+  if (frame_count(samples) > done) compute(frame_count(samples) - done, features);
+  if (done == 0) return;
+  double* const first = mfcc.data() + kDeltaHalf * kMfccs;
+  double* const end = first + done * kMfccs;
+  for (int i = 1; i <= kDeltaHalf; ++i) {
+    std::copy(first, first + kMfccs, first - i * kMfccs);
+    std::copy(end - kMfccs, end, end + (i - 1) * kMfccs);
+  }
+  frontend_kernels().deltas(mfcc.data(), done, features);
+}
+
+template <typename T>
+void Frontend::push_any(const T* pcm, std::int64_t samples) {
+  samples = std::min(samples, kMaxSamples - work_.samples);
+  check_finite(pcm, samples, work_.samples);
+  features_.resize(frame_count(work_.samples + samples) * kFeatures);
+  work_.push(pcm, samples, features_.data());
+}
+
+void Frontend::push(const float* pcm, std::int64_t samples) { push_any(pcm, samples); }
+void Frontend::push(const double* pcm, std::int64_t samples) { push_any(pcm, samples); }
+
+std::vector<float> Frontend::finish() {
+  work_.finish(features_.data());
+  std::vector<float> features;
+  features.swap(features_);
+  work_ = Work();
+  return features;
+}
+
+void extract_features(const float* pcm, std::int64_t samples, float* features) {
+  samples = std::min(samples, kMaxSamples);
+  check_finite(pcm, samples, 0);
+  Frontend::Work work;
+  work.push(pcm, samples, features);
+  work.finish(features);
+}
+
+void extract_features(const double* pcm, std::int64_t samples, float* features) {
+  samples = std::min(samples, kMaxSamples);
+  check_finite(pcm, samples, 0);
+  Frontend::Work work;
+  work.push(pcm, samples, features);
+  work.finish(features);
+}
+
+}  // namespace gban
