@@ -75,7 +75,8 @@ GBAN_INLINE void finish_dft16(Complex (&x)[16]) {
   dft4(x[12], x[13], x[14], x[15]);
 }
 
-// samples[row][block] is sample row + 160 block of lane 0's window; the next lane's is one block on.
+// samples[row][block] is sample row + 160 block of lane 0's window; the next lane's is one block
+// on.
 constexpr int kBlocks = kDoubles + 2;
 
 // z[n] of each lane, windowed
@@ -117,7 +118,7 @@ GBAN_INLINE void column(const FrontendPlan& plan, const double (*samples)[kBlock
 }
 
 // Row k of the second pass: row [16] -> Z[k + 16 j] at out[j]
-inline void row_transform(const Complex* row, Complex* out) {
+GBAN_INLINE void row_transform(const Complex* row, Complex* out) {
   Complex x[16];
 #pragma GCC unroll 16
   for (int n = 0; n < 16; ++n) x[n] = row[n];

@@ -34,36 +34,33 @@ extern const FrontendKernels frontend_kernels;
 
 namespace {
 
-const double kPi = std::acos(-1.0);
+constexpr double kPi = 3.14159265358979323846;
 
 Rotation rotation(double turns) { return {std::cos(2 * kPi * turns), std::sin(2 * kPi * turns)}; }
 
 // Slaney's scale: linear (200/3 Hz a mel) below 1 kHz, logarithmic (27 mel a factor 6.4) above.
 constexpr double kTopHz = 6500.0, kLinearHz = 200.0 / 3.0, kBreakHz = 1000.0;
 constexpr double kBreakMel = kBreakHz / kLinearHz;
-const double kLogStep = std::log(6.4) / 27.0;
+double log_step() { return std::log(6.4) / 27.0; }
 
 double mel_to_hz(double mel) {
-  return mel < kBreakMel ? mel * kLinearHz : kBreakHz * std::exp(kLogStep * (mel - kBreakMel));
+  return mel < kBreakMel ? mel * kLinearHz : kBreakHz * std::exp(log_step() * (mel - kBreakMel));
 }
 
 // Slaney's mel filters, 0-6500 Hz, each of unit area (Slaney 1998).
 void plan_mel(FrontendPlan& plan) {
-  double edges[kMels + 2];
-  const double top = kBreakMel + std::log(kTopHz / kBreakHz) / kLogStep;
-  for (int m = 0; m < kMels + 2; ++m) edges[m] = mel_to_hz(top * m / (kMels + 1));
-  double* weight = plan.mel_weights;
-  for (int m = 0; m < kMels; ++m) {
-    const double left = edges[m], peak = edges[m + 1], right = edges[m + 2];
-    const auto height = [&](int bin) {
-      const double hz = bin * (static_cast<double>(kSampleRate) / kFft);
-      return std::min((hz - left) / (peak - left), (right - hz) / (right - peak));
-    };
-    int bin = 0;
-    while (height(bin) <= 0) ++bin;
-    plan.mel_first[m] = bin;
-    for (; bin < kBins && height(bin) > 0; ++bin) *weight++ = height(bin) * 2 / (right - left);
-    plan.mel_last[m] = bin;
+  double hz[kMels + 2];
+  const double top = kBreakMel + std::log(kTopHz / kBreakHz) / log_step();
+  for (int m = 0; m < kMels + 2; ++m) hz[m] = mel_to_hz(top * m / (kMels + 1));
+  constexpr double kBinHz = static_cast<double>(kSampleRate) / kFft;
+  for (int m = 0; m < kMels + 2; ++m)
+    plan.mel_edges[m] = static_cast<int>(std::ceil(hz[m] / kBinHz));
+  for (int m = 0; m < kMels + 1; ++m) {
+    for (int bin = plan.mel_edges[m]; bin < plan.mel_edges[m + 1]; ++bin) {
+      const double along = (bin * kBinHz - hz[m]) / (hz[m + 1] - hz[m]);
+      if (m < kMels) plan.rising[bin] = along * 2 / (hz[m + 2] - hz[m]);
+      if (m > 0) plan.falling[bin] = (1 - along) * 2 / (hz[m + 1] - hz[m - 1]);
+    }
   }
 }
 

@@ -1,4 +1,5 @@
-// What frontend.cpp and frontend_simd.cpp share: the tables, and the kernels of one instruction set.
+// What frontend.cpp and frontend_simd.cpp share: the tables, and the kernels of one instruction
+// set.
 #pragma once
 
 #include <cstdint>
@@ -19,10 +20,10 @@ struct FrontendPlan {
   double window[kWindow];      // periodic Hamming, halved: see fft512.h
   Rotation twiddle[16][16];    // angle 2 pi k n / 256
   Rotation real_twiddle[129];  // angle 2 pi k / 512
-  // Filter m weighs the bins [mel_first[m], mel_last[m]); the weights of all filters in a row. A
-  // bin lies in two triangles at most.
-  int mel_first[kMels], mel_last[kMels];
-  double mel_weights[2 * kBins];
+  // The mel triangles' edges part the spectrum into kMels + 1 spans, span m being the bins from
+  // mel_edges[m] to mel_edges[m + 1]: there triangle m rises and triangle m - 1 falls.
+  int mel_edges[kMels + 2];
+  double rising[kBins], falling[kBins];
   double dct[kMfccs][kMels];  // orthonormal DCT-II, from ln to decibels included
 };
 

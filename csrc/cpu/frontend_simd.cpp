@@ -19,13 +19,17 @@ void lay_out(const double* pcm, double (*samples)[kBlocks]) {
 
 // power [257] -> ln(mel + 1e-10) [26]
 void log_mels(const FrontendPlan& plan, const Doubles* power, Doubles* log_mel) {
-  const double* weight = plan.mel_weights;
-  for (int m = 0; m < kMels; ++m) {
-    Doubles mel = all(1e-10);
-    for (int bin = plan.mel_first[m]; bin < plan.mel_last[m]; ++bin)
-      mel += power[bin] * all(*weight++);
-    log_mel[m] = ln(mel);
+  Doubles fallen[kMels + 1];  // of span m, by triangle m - 1; the risen half waits in log_mel
+  for (int m = 0; m < kMels + 1; ++m) {
+    Doubles rise = {}, fall = {};
+    for (int bin = plan.mel_edges[m]; bin < plan.mel_edges[m + 1]; ++bin) {
+      rise += power[bin] * all(plan.rising[bin]);
+      fall += power[bin] * all(plan.falling[bin]);
+    }
+    fallen[m] = fall;
+    if (m < kMels) log_mel[m] = rise;
   }
+  for (int m = 0; m < kMels; ++m) log_mel[m] = ln(log_mel[m] + fallen[m + 1] + 1e-10);
 }
 
 // log_mel [26] -> mfcc [13]. Row k of the basis is even or odd about its middle, as k is.
@@ -48,8 +52,7 @@ void put(const Doubles* both, std::int64_t frames, float* features, double* mfcc
   for (std::int64_t f = 0; f < frames; ++f) {
     for (int i = 0; i < kMels + kMfccs; ++i)
       features[f * kFeatures + i] = static_cast<float>(values[i * kDoubles + f]);
-    for (int k = 0; k < kMfccs; ++k)
-      mfcc[f * kMfccs + k] = values[(kMels + k) * kDoubles + f];
+    for (int k = 0; k < kMfccs; ++k) mfcc[f * kMfccs + k] = values[(kMels + k) * kDoubles + f];
   }
 }
 

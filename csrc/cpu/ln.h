@@ -19,9 +19,12 @@ inline Doubles ln(Doubles x) {
       reinterpret_cast<Doubles>((above >> 52) | kTwo52) - (4503599627370496.0 + 1023.0);
   const Doubles m = reinterpret_cast<Doubles>((above & kMantissa) + kSqrtHalf);
   const Doubles s = (m - 1.0) / (m + 1.0), q = s * s;  // q < 0.0295, and its 11th power < 1e-16
-  Doubles series = all(1.0 / 21);
-  for (int odd = 19; odd >= 3; odd -= 2) series = series * q + 1.0 / odd;
-  const Doubles result = e * 0.69314718055994530942 + 2.0 * (s + s * q * series);
+  // Every second term on its own, as two chains that do not wait for each other.
+  const Doubles r = q * q;
+  const Doubles odd = (((r * (1.0 / 19) + 1.0 / 15) * r + 1.0 / 11) * r + 1.0 / 7) * r + 1.0 / 3;
+  const Doubles even = (((r * (1.0 / 21) + 1.0 / 17) * r + 1.0 / 13) * r + 1.0 / 9) * r + 1.0 / 5;
+  const Doubles tail = s * q * (odd + q * even);
+  const Doubles result = e * 0.69314718055994530942 + 2.0 * (s + tail);
   return x <= 1.7976931348623157e308 ? result : x;
 }
 
