@@ -26,13 +26,17 @@ constexpr int kRow = 17;
 
 GBAN_INLINE Complex operator+(Complex a, Complex b) { return {a.re + b.re, a.im + b.im}; }
 GBAN_INLINE Complex operator-(Complex a, Complex b) { return {a.re - b.re, a.im - b.im}; }
-GBAN_INLINE Complex minus_i(Complex a) { return {a.im, -a.re}; }  // -i a
+GBAN_INLINE Complex operator*(Complex a, double b) { return {a.re * all(b), a.im * all(b)}; }
 
 // a exp(-i angle)
-GBAN_INLINE Complex turn(Complex a, double cos, double sin) {
-  return {a.re * all(cos) + a.im * all(sin), a.im * all(cos) - a.re * all(sin)};
+GBAN_INLINE Complex turn(Complex a, const Rotation& r) {
+  return {a.re * all(r.cos) + a.im * all(r.sin), a.im * all(r.cos) - a.re * all(r.sin)};
 }
-GBAN_INLINE Complex turn(Complex a, const Rotation& r) { return turn(a, r.cos, r.sin); }
+
+// a exp(-i angle) but for the factor cos angle
+GBAN_INLINE Complex slant(Complex a, double tan) {
+  return {a.re + a.im * all(tan), a.im - a.re * all(tan)};
+}
 
 // The transform of four, in place.
 GBAN_INLINE void dft4(Complex& a, Complex& b, Complex& c, Complex& d) {
@@ -52,27 +56,35 @@ GBAN_INLINE void dft4_of_3(Complex& a, Complex& b, Complex& c, Complex& d) {
   d = {plus.re - odd.im, plus.im + odd.re};
 }
 
-constexpr double kCos1 = 0.92387953251128675613, kSin1 = 0.38268343236508977173;  // of pi / 8
-constexpr double kCos2 = 0.70710678118654752440;                                  // of pi / 4
+// The transform of a, b, c, d after turns by three angles, each given by its cosine and tangent: in
+// this shape every operation but the turns' first two is a fused multiply-add.
+GBAN_INLINE void turned_dft4(Complex& a, Complex& b, Complex& c, Complex& d, Turn tb, Turn tc,
+                             Turn td) {
+  const Complex p = slant(b, tb.tan), q = slant(c, tc.tan), r = slant(d, td.tan);
+  const Complex even = a + q * tc.cos, plus = a - q * tc.cos;
+  const Complex odd = p + r * (td.cos / tb.cos), rest = p - r * (td.cos / tb.cos);
+  a = even + odd * tb.cos;
+  b = {plus.re + rest.im * all(tb.cos), plus.im - rest.re * all(tb.cos)};
+  c = even - odd * tb.cos;
+  d = {plus.re - rest.im * all(tb.cos), plus.im + rest.re * all(tb.cos)};
+}
+
+constexpr double kRootHalf = 0.70710678118654752440;
+constexpr double kCosine = 0.92387953251128675613, kSine = 0.38268343236508977173;  // of pi / 8
+constexpr Turn kTurn1 = {kCosine, kSine / kCosine}, kTurn2 = {kRootHalf, 1.0};
+constexpr Turn kTurn3 = {kSine, kCosine / kSine}, kTurn6 = {-kRootHalf, -1.0};
+constexpr Turn kTurn9 = {-kCosine, kSine / kCosine};  // by 9 sixteenths, and so the others
 
 // Where the transform of 16 below leaves its output k.
 constexpr int place(int k) { return k % 4 * 4 + k / 4; }
 
 // What is left of a transform of 16 after the four dft4 of x[n], x[n + 4], x[n + 8], x[n + 12].
 GBAN_INLINE void finish_dft16(Complex (&x)[16]) {
-  x[5] = turn(x[5], kCos1, kSin1);
-  x[6] = turn(x[6], kCos2, kCos2);
-  x[7] = turn(x[7], kSin1, kCos1);
-  x[9] = turn(x[9], kCos2, kCos2);
-  x[10] = minus_i(x[10]);
-  x[11] = turn(x[11], -kCos2, kCos2);
-  x[13] = turn(x[13], kSin1, kCos1);
-  x[14] = turn(x[14], -kCos2, kCos2);
-  x[15] = turn(x[15], -kCos1, -kSin1);
+  x[10] = {x[10].im, -x[10].re};  // a quarter, which has no tangent
   dft4(x[0], x[1], x[2], x[3]);
-  dft4(x[4], x[5], x[6], x[7]);
-  dft4(x[8], x[9], x[10], x[11]);
-  dft4(x[12], x[13], x[14], x[15]);
+  turned_dft4(x[4], x[5], x[6], x[7], kTurn1, kTurn2, kTurn3);
+  turned_dft4(x[8], x[9], x[10], x[11], kTurn2, {1.0, 0.0}, kTurn6);
+  turned_dft4(x[12], x[13], x[14], x[15], kTurn3, kTurn6, kTurn9);
 }
 
 // samples[row][block] is sample row + 160 block of lane 0's window; the next lane's is one block
@@ -131,34 +143,50 @@ GBAN_INLINE void row_transform(const Complex* row, Complex* out) {
   for (int k = 0; k < 16; ++k) out[k] = x[place(k)];
 }
 
-// |X|^2 of bins k and 256 - k out of z = Z[k] and mirror = Z[256 - k]
-GBAN_INLINE void take_apart(const FrontendPlan& plan, int k, Complex z, Complex mirror,
-                            Doubles* power) {
+// X[k] and X[256 - k] out of z = Z[k] and mirror = Z[256 - k]; k up to 128, the quarter turn, whose
+// cosine and tangent in double precision multiply to 1 all the same
+GBAN_INLINE void take_apart(const FrontendPlan& plan, int k, Complex z, Complex mirror, Complex& x,
+                            Complex& y) {
   const Complex e = {z.re + mirror.re, z.im - mirror.im};
   const Complex o = {z.im + mirror.im, mirror.re - z.re};
-  const Complex wo = turn(o, plan.real_twiddle[k]);
-  const Complex x = e + wo, y = e - wo;
-  power[k] = x.re * x.re + x.im * x.im;
-  power[kFft / 2 - k] = y.re * y.re + y.im * y.im;
+  const Complex wo = slant(o, plan.real_turn[k].tan);
+  x = e + wo * plan.real_turn[k].cos;
+  y = e - wo * plan.real_turn[k].cos;
 }
 
-// samples [160, kBlocks] -> power [257]
+// Out of rows k and 16 - k of Z the power of bins k + 16 j and their mirrors, up to kTopBin.
+GBAN_INLINE void pair_power(const FrontendPlan& plan, int k, const Complex* z,
+                            const Complex* mirror, Doubles* power) {
+#pragma GCC unroll 8
+  for (int j = 0; j < 8; ++j) {
+    Complex x, y;
+    take_apart(plan, k + 16 * j, z[j], mirror[15 - j], x, y);
+    power[k + 16 * j] = x.re * x.re + x.im * x.im;
+    if (j >= 3) power[kFft / 2 - k - 16 * j] = y.re * y.re + y.im * y.im;
+  }
+}
+
+// samples [160, kBlocks] -> power [kTopBin + 1]
 inline void power_spectrum(const FrontendPlan& plan, const double (*samples)[kBlocks],
                            Doubles* power) {
   Complex rows[16][kRow];
   for (int n = 0; n < 8; ++n) column(plan, samples, n, true, rows);
   for (int n = 8; n < 16; ++n) column(plan, samples, n, false, rows);
-  Complex z[16], mirror[16];
+  Complex z[17], mirror[16];
   row_transform(rows[0], z);
-  for (int j = 0; j <= 8; ++j) take_apart(plan, 16 * j, z[j], z[(16 - j) % 16], power);
+  z[16] = z[0];
+  pair_power(plan, 0, z, z + 1, power);
+  Complex x, y;
+  take_apart(plan, 128, z[8], z[8], x, y);
+  power[128] = x.re * x.re + x.im * x.im;
   for (int k = 1; k < 8; ++k) {
     row_transform(rows[k], z);
     row_transform(rows[16 - k], mirror);
-    for (int j = 0; j < 8; ++j) take_apart(plan, k + 16 * j, z[j], mirror[15 - j], power);
-    for (int j = 0; j < 8; ++j) take_apart(plan, 16 - k + 16 * j, mirror[j], z[15 - j], power);
+    pair_power(plan, k, z, mirror, power);
+    pair_power(plan, 16 - k, mirror, z, power);
   }
   row_transform(rows[8], z);
-  for (int j = 0; j < 8; ++j) take_apart(plan, 8 + 16 * j, z[j], z[15 - j], power);
+  pair_power(plan, 8, z, z, power);
 }
 
 }  // namespace gban::GBAN_ISA

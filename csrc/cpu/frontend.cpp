@@ -70,7 +70,10 @@ FrontendPlan make_plan() {
     plan.window[n] = 0.5 * (0.54 - 0.46 * std::cos(2 * kPi * n / kWindow));
   for (int k = 0; k < 16; ++k)
     for (int n = 0; n < 16; ++n) plan.twiddle[k][n] = rotation(k * n / 256.0);
-  for (int k = 0; k <= 128; ++k) plan.real_twiddle[k] = rotation(k / 512.0);
+  for (int k = 0; k <= 128; ++k) {
+    const Rotation r = rotation(k / 512.0);
+    plan.real_turn[k] = {r.cos, r.sin / r.cos};
+  }
   plan_mel(plan);
   for (int k = 0; k < kMfccs; ++k)
     for (int n = 0; n < kMels; ++n)

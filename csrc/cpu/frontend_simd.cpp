@@ -17,7 +17,7 @@ void lay_out(const double* pcm, double (*samples)[kBlocks]) {
     for (int block = 0; block < kBlocks - 1; ++block) samples[i][block] = pcm[i + block * kHop];
 }
 
-// power [257] -> ln(mel + 1e-10) [26]
+// power [209] -> ln(mel + 1e-10) [26]
 void log_mels(const FrontendPlan& plan, const Doubles* power, Doubles* log_mel) {
   Doubles fallen[kMels + 1];  // of span m, by triangle m - 1; the risen half waits in log_mel
   for (int m = 0; m < kMels + 1; ++m) {

@@ -21,7 +21,7 @@ using Random = std::mt19937_64;
 
 const long double kTurn = 2 * std::acos(-1.0L);
 
-// |X|^2 [257] of pcm [512] under a Hamming window, as the definition has it
+// |X|^2 [209] of pcm [512] under a Hamming window, as the definition has it
 Row literal_power(const double* pcm) {
   Row frame(gban::kFft), cosines(gban::kFft), sines(gban::kFft), power(gban::kBins);
   for (int n = 0; n < gban::kFft; ++n) {
