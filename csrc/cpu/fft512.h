@@ -29,8 +29,8 @@ GBAN_INLINE Complex operator-(Complex a, Complex b) { return {a.re - b.re, a.im 
 GBAN_INLINE Complex operator*(Complex a, double b) { return {a.re * all(b), a.im * all(b)}; }
 
 // a exp(-i angle)
-GBAN_INLINE Complex turn(Complex a, const Rotation& r) {
-  return {a.re * all(r.cos) + a.im * all(r.sin), a.im * all(r.cos) - a.re * all(r.sin)};
+GBAN_INLINE Complex turn(Complex a, double cos, double sin) {
+  return {a.re * all(cos) + a.im * all(sin), a.im * all(cos) - a.re * all(sin)};
 }
 
 // a exp(-i angle) but for the factor cos angle
@@ -56,36 +56,22 @@ GBAN_INLINE void dft4_of_3(Complex& a, Complex& b, Complex& c, Complex& d) {
   d = {plus.re - odd.im, plus.im + odd.re};
 }
 
-// The transform of a, b, c, d after turns by three angles, each given by its cosine and tangent: in
-// this shape every operation but the turns' first two is a fused multiply-add.
-GBAN_INLINE void turned_dft4(Complex& a, Complex& b, Complex& c, Complex& d, Turn tb, Turn tc,
-                             Turn td) {
-  const Complex p = slant(b, tb.tan), q = slant(c, tc.tan), r = slant(d, td.tan);
-  const Complex even = a + q * tc.cos, plus = a - q * tc.cos;
-  const Complex odd = p + r * (td.cos / tb.cos), rest = p - r * (td.cos / tb.cos);
-  a = even + odd * tb.cos;
-  b = {plus.re + rest.im * all(tb.cos), plus.im - rest.re * all(tb.cos)};
-  c = even - odd * tb.cos;
-  d = {plus.re - rest.im * all(tb.cos), plus.im + rest.re * all(tb.cos)};
+// The same of a and of b, c, d after one, two and three turns. With all three in the shape of c's
+// it would be four operations less, but then all multiply; many processors add beside that for
+// free.
+GBAN_INLINE void turned_dft4(Complex& a, Complex& b, Complex& c, Complex& d, const Turns& turns) {
+  const Complex p = turn(b, turns.cos1, turns.sin1), r = turn(d, turns.cos3, turns.sin3);
+  const Complex q = slant(c, turns.tan2);
+  const Complex even = a + q * turns.cos2, plus = a - q * turns.cos2;
+  const Complex odd = p + r, rest = p - r;
+  a = even + odd;
+  b = {plus.re + rest.im, plus.im - rest.re};
+  c = even - odd;
+  d = {plus.re - rest.im, plus.im + rest.re};
 }
 
-constexpr double kRootHalf = 0.70710678118654752440;
-constexpr double kCosine = 0.92387953251128675613, kSine = 0.38268343236508977173;  // of pi / 8
-constexpr Turn kTurn1 = {kCosine, kSine / kCosine}, kTurn2 = {kRootHalf, 1.0};
-constexpr Turn kTurn3 = {kSine, kCosine / kSine}, kTurn6 = {-kRootHalf, -1.0};
-constexpr Turn kTurn9 = {-kCosine, kSine / kCosine};  // by 9 sixteenths, and so the others
-
-// Where the transform of 16 below leaves its output k.
+// Where the transforms of 16 below have their output k.
 constexpr int place(int k) { return k % 4 * 4 + k / 4; }
-
-// What is left of a transform of 16 after the four dft4 of x[n], x[n + 4], x[n + 8], x[n + 12].
-GBAN_INLINE void finish_dft16(Complex (&x)[16]) {
-  x[10] = {x[10].im, -x[10].re};  // a quarter, which has no tangent
-  dft4(x[0], x[1], x[2], x[3]);
-  turned_dft4(x[4], x[5], x[6], x[7], kTurn1, kTurn2, kTurn3);
-  turned_dft4(x[8], x[9], x[10], x[11], kTurn2, {1.0, 0.0}, kTurn6);
-  turned_dft4(x[12], x[13], x[14], x[15], kTurn3, kTurn6, kTurn9);
-}
 
 // samples[row][block] is sample row + 160 block of lane 0's window; the next lane's is one block
 // on.
@@ -98,7 +84,7 @@ GBAN_INLINE Complex windowed(const double* window, const double (*samples)[kBloc
           all(window[2 * n + 1]) * load(samples[even + 1] + block)};
 }
 
-// Column n of the first pass: the transform of z[n], z[n + 16], ..., turned for the second.
+// Column n of the first pass: the transform of z[n], z[n + 16], ... to out[k][n].
 // `whole`: z[n + 192] is still inside the window; z from 200 on is not.
 GBAN_INLINE void column(const FrontendPlan& plan, const double (*samples)[kBlocks], int n,
                         bool whole, Complex (*out)[kRow]) {
@@ -124,34 +110,40 @@ GBAN_INLINE void column(const FrontendPlan& plan, const double (*samples)[kBlock
   dft4_of_3(x[1], x[5], x[9], x[13]);
   dft4_of_3(x[2], x[6], x[10], x[14]);
   dft4_of_3(x[3], x[7], x[11], x[15]);
-  finish_dft16(x);
+  dft4(x[0], x[1], x[2], x[3]);
+  turned_dft4(x[4], x[5], x[6], x[7], plan.turns[16]);
+  turned_dft4(x[8], x[9], x[10], x[11], plan.turns[32]);
+  turned_dft4(x[12], x[13], x[14], x[15], plan.turns[48]);
 #pragma GCC unroll 16
-  for (int k = 0; k < 16; ++k) out[k][n] = turn(x[place(k)], plan.twiddle[n][k]);
+  for (int k = 0; k < 16; ++k) out[k][n] = x[place(k)];
 }
 
-// Row k of the second pass: row [16] -> Z[k + 16 j] at out[j]
-GBAN_INLINE void row_transform(const Complex* row, Complex* out) {
+// Row k of the second pass: row [16] -> Z[k + 16 j] at out[j]. What stands between the passes, the
+// turn of row[n] by n k / 256, is part of the turns here.
+GBAN_INLINE void row_transform(const FrontendPlan& plan, int k, const Complex* row, Complex* out) {
   Complex x[16];
 #pragma GCC unroll 16
   for (int n = 0; n < 16; ++n) x[n] = row[n];
-  dft4(x[0], x[4], x[8], x[12]);
-  dft4(x[1], x[5], x[9], x[13]);
-  dft4(x[2], x[6], x[10], x[14]);
-  dft4(x[3], x[7], x[11], x[15]);
-  finish_dft16(x);
+  turned_dft4(x[0], x[4], x[8], x[12], plan.turns[4 * k]);
+  turned_dft4(x[1], x[5], x[9], x[13], plan.turns[4 * k]);
+  turned_dft4(x[2], x[6], x[10], x[14], plan.turns[4 * k]);
+  turned_dft4(x[3], x[7], x[11], x[15], plan.turns[4 * k]);
+  turned_dft4(x[0], x[1], x[2], x[3], plan.turns[k]);
+  turned_dft4(x[4], x[5], x[6], x[7], plan.turns[k + 16]);
+  turned_dft4(x[8], x[9], x[10], x[11], plan.turns[k + 32]);
+  turned_dft4(x[12], x[13], x[14], x[15], plan.turns[k + 48]);
 #pragma GCC unroll 16
-  for (int k = 0; k < 16; ++k) out[k] = x[place(k)];
+  for (int j = 0; j < 16; ++j) out[j] = x[place(j)];
 }
 
-// X[k] and X[256 - k] out of z = Z[k] and mirror = Z[256 - k]; k up to 128, the quarter turn, whose
-// cosine and tangent in double precision multiply to 1 all the same
+// X[k] and X[256 - k] out of z = Z[k] and mirror = Z[256 - k], k up to 128
 GBAN_INLINE void take_apart(const FrontendPlan& plan, int k, Complex z, Complex mirror, Complex& x,
                             Complex& y) {
   const Complex e = {z.re + mirror.re, z.im - mirror.im};
   const Complex o = {z.im + mirror.im, mirror.re - z.re};
-  const Complex wo = slant(o, plan.real_turn[k].tan);
-  x = e + wo * plan.real_turn[k].cos;
-  y = e - wo * plan.real_turn[k].cos;
+  const Complex wo = slant(o, plan.real_tan[k]);
+  x = e + wo * plan.real_cos[k];
+  y = e - wo * plan.real_cos[k];
 }
 
 // Out of rows k and 16 - k of Z the power of bins k + 16 j and their mirrors, up to kTopBin.
@@ -173,19 +165,19 @@ inline void power_spectrum(const FrontendPlan& plan, const double (*samples)[kBl
   for (int n = 0; n < 8; ++n) column(plan, samples, n, true, rows);
   for (int n = 8; n < 16; ++n) column(plan, samples, n, false, rows);
   Complex z[17], mirror[16];
-  row_transform(rows[0], z);
+  row_transform(plan, 0, rows[0], z);
   z[16] = z[0];
   pair_power(plan, 0, z, z + 1, power);
   Complex x, y;
   take_apart(plan, 128, z[8], z[8], x, y);
   power[128] = x.re * x.re + x.im * x.im;
   for (int k = 1; k < 8; ++k) {
-    row_transform(rows[k], z);
-    row_transform(rows[16 - k], mirror);
+    row_transform(plan, k, rows[k], z);
+    row_transform(plan, 16 - k, rows[16 - k], mirror);
     pair_power(plan, k, z, mirror, power);
     pair_power(plan, 16 - k, mirror, z, power);
   }
-  row_transform(rows[8], z);
+  row_transform(plan, 8, rows[8], z);
   pair_power(plan, 8, z, z, power);
 }
 

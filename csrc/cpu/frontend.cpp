@@ -36,7 +36,20 @@ namespace {
 
 constexpr double kPi = 3.14159265358979323846;
 
-Rotation rotation(double turns) { return {std::cos(2 * kPi * turns), std::sin(2 * kPi * turns)}; }
+// tan x as what makes up exactly for the rounding of cos x, near a quarter turn too
+double tangent(double x) { return std::sin(x) / std::cos(x); }
+
+void plan_turns(FrontendPlan& plan) {
+  for (int m = 0; m < 64; ++m) {
+    const double angle = 2 * kPi * m / 256;
+    plan.turns[m] = {std::cos(angle),    std::sin(angle),     std::cos(2 * angle),
+                     tangent(2 * angle), std::cos(3 * angle), std::sin(3 * angle)};
+  }
+  for (int k = 0; k <= 128; ++k) {
+    plan.real_tan[k] = tangent(2 * kPi * k / 512);
+    plan.real_cos[k] = std::cos(2 * kPi * k / 512);
+  }
+}
 
 // Slaney's scale: linear (200/3 Hz a mel) below 1 kHz, logarithmic (27 mel a factor 6.4) above.
 constexpr double kTopHz = 6500.0, kLinearHz = 200.0 / 3.0, kBreakHz = 1000.0;
@@ -68,12 +81,7 @@ FrontendPlan make_plan() {
   FrontendPlan plan{};
   for (int n = 0; n < kWindow; ++n)
     plan.window[n] = 0.5 * (0.54 - 0.46 * std::cos(2 * kPi * n / kWindow));
-  for (int k = 0; k < 16; ++k)
-    for (int n = 0; n < 16; ++n) plan.twiddle[k][n] = rotation(k * n / 256.0);
-  for (int k = 0; k <= 128; ++k) {
-    const Rotation r = rotation(k / 512.0);
-    plan.real_turn[k] = {r.cos, r.sin / r.cos};
-  }
+  plan_turns(plan);
   plan_mel(plan);
   for (int k = 0; k < kMfccs; ++k)
     for (int n = 0; n < kMels; ++n)

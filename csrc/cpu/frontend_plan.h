@@ -13,17 +13,17 @@ constexpr int kBins = kTopBin + 1;
 constexpr int kWindowStart = (kFft - kWindow) / 2;  // zeros before the window in a frame
 constexpr int kDeltaHalf = 4;                       // a delta looks at 4 frames on either side
 
-struct Rotation {
-  double cos, sin;  // of the angle of exp(-i angle)
-};
-struct Turn {
-  double cos, tan;  // the same, for where multiply and add are one
+// One, two and three turns exp(-i angle). That by 2 angle is cos (1 - i tan), so that the cosine
+// can join an addition. A quarter turn does no harm: its cosine and tangent in doubles multiply
+// to 1.
+struct Turns {
+  double cos1, sin1, cos2, tan2, cos3, sin3;
 };
 
 struct FrontendPlan {
-  double window[kWindow];    // periodic Hamming, halved: see fft512.h
-  Rotation twiddle[16][16];  // angle 2 pi k n / 256
-  Turn real_turn[129];       // angle 2 pi k / 512
+  double window[kWindow];               // periodic Hamming, halved: see fft512.h
+  Turns turns[64];                      // turn m by 2 pi m / 256
+  double real_tan[129], real_cos[129];  // of 2 pi k / 512
   // The mel triangles' edges part the spectrum into kMels + 1 spans, span m being the bins from
   // mel_edges[m] to mel_edges[m + 1]: there triangle m rises and triangle m - 1 falls.
   int mel_edges[kMels + 2];
