@@ -10,11 +10,6 @@ one short-time transform for everything, and once more with its mel filters made
 
 from __future__ import annotations
 
-import os
-
-for variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
-    os.environ[variable] = "1"  # read once, when NumPy is imported
-
 import argparse
 import json
 import platform
@@ -26,6 +21,7 @@ from pathlib import Path
 
 import librosa
 import numpy as np
+from threadpoolctl import threadpool_limits
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
@@ -33,6 +29,11 @@ from gban_edge import features
 from gban_edge.core import native
 
 Form = Callable[[], np.ndarray]
+ISAS = native().available_isas()
+PEERS = (
+    "librosa, float32", "librosa, float32, filters kept",
+    "librosa, float64", "librosa, float64, filters kept",
+)  # fmt: skip
 BLOCK = 320  # 20 ms, what a microphone delivers at a time
 CALLS = 5  # timed together, of which the mean counts
 
@@ -41,9 +42,10 @@ def main() -> None:
     options = arguments()
     pcm = speech_like(options.seconds)
     forms = all_forms(pcm)
-    errors = checked(forms, pcm)
-    times = timed(forms, options.rounds)
-    finishes = {isa: finish_times(isa, pcm, options.rounds) for isa in native().available_isas()}
+    with threadpool_limits(1):
+        errors = checked(forms, pcm)
+        times = timed(forms, options.rounds)
+        finishes = {isa: finish_times(isa, pcm, options.rounds) for isa in ISAS}
     report(options, pcm, errors, times, finishes)
     if options.json:
         record = {
@@ -79,14 +81,13 @@ def speech_like(seconds: float) -> np.ndarray:
 def all_forms(pcm: np.ndarray) -> dict[str, Form]:
     mel = librosa.filters.mel(sr=16000, n_fft=512, n_mels=26, fmin=0.0, fmax=6500.0)
     double = pcm.astype(np.float64)
-    forms: dict[str, Form] = {
-        "librosa, float32": partial(by_librosa, pcm),
-        "librosa, float32, filters kept": partial(by_librosa, pcm, mel),
-        "librosa, float64": partial(by_librosa, double),
-        "librosa, float64, filters kept": partial(by_librosa, double, mel.astype(np.float64)),
-        "extract_ref, NumPy": partial(features.extract_ref, pcm),
-    }
-    for isa in native().available_isas():
+    peers = (
+        partial(by_librosa, pcm), partial(by_librosa, pcm, mel),
+        partial(by_librosa, double), partial(by_librosa, double, mel.astype(np.float64)),
+    )  # fmt: skip
+    forms: dict[str, Form] = dict(zip(PEERS, peers, strict=True))
+    forms["extract_ref, NumPy"] = partial(features.extract_ref, pcm)
+    for isa in ISAS:
         forms[f"extract, {isa}"] = partial(on, isa, features.extract, pcm)
         forms[f"Frontend by 20 ms, {isa}"] = partial(on, isa, by_pushes, pcm)
     return forms
@@ -180,15 +181,14 @@ def report(
 ) -> None:
     frames = features.frame_count(len(pcm))
     medians = {name: float(np.median(values)) for name, values in times.items()}
-    peers = {kind: medians[f"librosa, {kind}, filters kept"] for kind in ("float32", "float64")}
     print(machine())
     print(f"one thread, {options.seconds} s of sound, {frames} frames, {options.rounds} rounds")
-    print("times as fast: as librosa with its filters kept, in float32 and in float64\n")
+    print("x: times as fast as librosa in float32, with its filters kept, and both in float64\n")
     print(f"{'':32} {'ms: median':>10} {'min':>7} {'max':>7} {'us/frame':>9} {'error':>8}"
-          f" {'x f32':>6} {'x f64':>6}")  # fmt: skip
+          f" {'x f32':>7} {'kept':>7} {'x f64':>7} {'kept':>7}")  # fmt: skip
     for name, values in times.items():
         low, middle, high = (1e3 * f(values) for f in (min, np.median, max))
-        ratios = " ".join(f"{peer / medians[name]:6.1f}" for peer in peers.values())
+        ratios = " ".join(f"{medians[peer] / medians[name]:7.1f}" for peer in PEERS)
         print(f"{name:32} {middle:10.3f} {low:7.3f} {high:7.3f} {1e3 * middle / frames:9.3f}"
               f" {errors[name]:8.0e} {ratios}")  # fmt: skip
     print("\nfinish() after the last push, us: median, min, max")

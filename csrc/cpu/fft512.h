@@ -77,11 +77,14 @@ constexpr int place(int k) { return k % 4 * 4 + k / 4; }
 // on.
 constexpr int kBlocks = kDoubles + 2;
 
-// z[n] of each lane, windowed
-GBAN_INLINE Complex windowed(const double* window, const double (*samples)[kBlocks], int n) {
-  const int even = 2 * n % kHop, block = 2 * n / kHop;
-  return {all(window[2 * n]) * load(samples[even] + block),
-          all(window[2 * n + 1]) * load(samples[even + 1] + block)};
+// z[n + 16 step] of each lane, windowed. A block is five steps long, so with a constant step all
+// but n is known to the compiler.
+GBAN_INLINE Complex windowed(const double* window, const double (*samples)[kBlocks], int n,
+                             int step) {
+  static_assert(kHop == 5 * 32, "a step is 32 samples");
+  const double* const weight = window + 2 * n + 32 * step;
+  const double (*const row)[kBlocks] = samples + 2 * n + step % 5 * 32;
+  return {all(weight[0]) * load(row[0] + step / 5), all(weight[1]) * load(row[1] + step / 5)};
 }
 
 // Column n of the first pass: the transform of z[n], z[n + 16], ... to out[k][n].
@@ -89,20 +92,20 @@ GBAN_INLINE Complex windowed(const double* window, const double (*samples)[kBloc
 GBAN_INLINE void column(const FrontendPlan& plan, const double (*samples)[kBlocks], int n,
                         bool whole, Complex (*out)[kRow]) {
   Complex x[16];
-  x[0] = windowed(plan.window, samples, n);
-  x[1] = windowed(plan.window, samples, n + 16);
-  x[2] = windowed(plan.window, samples, n + 32);
-  x[3] = windowed(plan.window, samples, n + 48);
-  x[4] = windowed(plan.window, samples, n + 64);
-  x[5] = windowed(plan.window, samples, n + 80);
-  x[6] = windowed(plan.window, samples, n + 96);
-  x[7] = windowed(plan.window, samples, n + 112);
-  x[8] = windowed(plan.window, samples, n + 128);
-  x[9] = windowed(plan.window, samples, n + 144);
-  x[10] = windowed(plan.window, samples, n + 160);
-  x[11] = windowed(plan.window, samples, n + 176);
+  x[0] = windowed(plan.window, samples, n, 0);
+  x[1] = windowed(plan.window, samples, n, 1);
+  x[2] = windowed(plan.window, samples, n, 2);
+  x[3] = windowed(plan.window, samples, n, 3);
+  x[4] = windowed(plan.window, samples, n, 4);
+  x[5] = windowed(plan.window, samples, n, 5);
+  x[6] = windowed(plan.window, samples, n, 6);
+  x[7] = windowed(plan.window, samples, n, 7);
+  x[8] = windowed(plan.window, samples, n, 8);
+  x[9] = windowed(plan.window, samples, n, 9);
+  x[10] = windowed(plan.window, samples, n, 10);
+  x[11] = windowed(plan.window, samples, n, 11);
   if (whole) {
-    x[12] = windowed(plan.window, samples, n + 192);
+    x[12] = windowed(plan.window, samples, n, 12);
     dft4(x[0], x[4], x[8], x[12]);
   } else {
     dft4_of_3(x[0], x[4], x[8], x[12]);

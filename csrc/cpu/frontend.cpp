@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <cmath>
-#include <limits>
 #include <stdexcept>
 #include <string>
 
@@ -90,13 +89,17 @@ FrontendPlan make_plan() {
   return plan;
 }
 
-template <typename T>
-bool finite(const T* pcm, std::int64_t count) {
-  int bad = 0;  // no early return, so that the loop becomes vectors
-  for (std::int64_t i = 0; i < count; ++i)
-    bad |= !(std::fabs(pcm[i]) <= std::numeric_limits<T>::max());
-  return bad == 0;
+bool finite(const float* pcm, std::int64_t count) {
+  return frontend_kernels().finite_floats(pcm, count);
 }
+bool finite(const double* pcm, std::int64_t count) {
+  return frontend_kernels().finite_doubles(pcm, count);
+}
+
+void widen(const float* pcm, std::int64_t count, double* out) {
+  frontend_kernels().widen(pcm, count, out);
+}
+void widen(const double* pcm, std::int64_t count, double* out) { std::copy(pcm, pcm + count, out); }
 
 // pcm [count] begins at sample `first` of the utterance.
 template <typename T>
@@ -147,7 +150,7 @@ void Frontend::Work::push(const T* pcm, std::int64_t count, float* features) {
   samples += count;
   while (count > 0) {
     const std::int64_t taken = std::min(count, kGroupSamples - held_samples);
-    std::copy(pcm, pcm + taken, held + held_samples);
+    widen(pcm, taken, held + held_samples);
     held_samples += taken;
     pcm += taken;
     count -= taken;

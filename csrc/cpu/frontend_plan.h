@@ -35,6 +35,9 @@ const FrontendPlan& frontend_plan();
 
 struct FrontendKernels {
   int lanes;  // frames a vector holds, a divisor of kFrameGroup
+  bool (*finite_floats)(const float* pcm, std::int64_t count);
+  bool (*finite_doubles)(const double* pcm, std::int64_t count);
+  void (*widen)(const float* pcm, std::int64_t count, double* out);
   // pcm [(lanes - 1) * 160 + 512] -> power [209, lanes] of `lanes` windowed frames
   void (*power)(const FrontendPlan& plan, const double* pcm, double* power);
   // pcm [kGroupSamples] -> the first `frames` rows of features [frames, 52], columns 0-38, and of

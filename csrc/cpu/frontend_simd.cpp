@@ -1,3 +1,5 @@
+#include <cfloat>
+
 #include "fft512.h"
 #include "frontend_plan.h"
 #include "ln.h"
@@ -5,6 +7,23 @@
 
 namespace gban::GBAN_ISA {
 namespace {
+
+// Whether every one of pcm [count] is at most `largest`, which neither NaN nor infinity is. It
+// looks at all of them, so that the loop becomes vectors.
+template <typename T>
+GBAN_INLINE bool bounded(const T* pcm, std::int64_t count, T largest) {
+  int bad = 0;
+  for (std::int64_t i = 0; i < count; ++i) bad |= !((pcm[i] < 0 ? -pcm[i] : pcm[i]) <= largest);
+  return bad == 0;
+}
+
+bool finite_floats(const float* pcm, std::int64_t count) { return bounded(pcm, count, FLT_MAX); }
+
+bool finite_doubles(const double* pcm, std::int64_t count) { return bounded(pcm, count, DBL_MAX); }
+
+void widen(const float* pcm, std::int64_t count, double* out) {
+  for (std::int64_t i = 0; i < count; ++i) out[i] = pcm[i];
+}
 
 // pcm [(lanes - 1) * 160 + 512] -> samples [160, kBlocks], where the lanes of a sample are
 // neighbours: frame f + 1 has the sound of frame f one block later.
@@ -95,6 +114,7 @@ void deltas(const double* mfcc, std::int64_t frames, float* features) {
 }  // namespace
 
 extern const FrontendKernels frontend_kernels;
-const FrontendKernels frontend_kernels{kDoubles, power, frames, deltas};
+const FrontendKernels frontend_kernels{kDoubles, finite_floats, finite_doubles, widen,
+                                       power,    frames,        deltas};
 
 }  // namespace gban::GBAN_ISA

@@ -1,6 +1,8 @@
 // The natural logarithm of a vector of doubles.
 #pragma once
 
+#include <cfloat>
+
 #include "simd.h"
 
 namespace gban::GBAN_ISA {
@@ -25,7 +27,7 @@ inline Doubles ln(Doubles x) {
   const Doubles even = (((r * (1.0 / 21) + 1.0 / 17) * r + 1.0 / 13) * r + 1.0 / 9) * r + 1.0 / 5;
   const Doubles tail = s * q * (odd + q * even);
   const Doubles result = e * 0.69314718055994530942 + 2.0 * (s + tail);
-  return x <= 1.7976931348623157e308 ? result : x;
+  return x <= DBL_MAX ? result : x;
 }
 
 }  // namespace gban::GBAN_ISA
