@@ -53,9 +53,9 @@ def difference(got: np.ndarray, gold: np.ndarray) -> float:
     return float(np.max(np.abs(got - gold) / np.maximum(1.0, np.abs(gold)), initial=0.0))
 
 
-def test_every_length_from_0_to_2_s_in_steps_of_11():
+def test_every_length_from_0_to_2_s_in_steps_of_23():
     pcm = speech_like(np.random.default_rng(0), 32000)
-    assert max(error(pcm[:n]) for n in range(0, 32001, 11)) < TOLERANCE
+    assert max(error(pcm[:n]) for n in range(0, 32001, 23)) < TOLERANCE
 
 
 @pytest.mark.parametrize("samples", [119999, 120000, 120001, 200000])

@@ -198,20 +198,20 @@ std::vector<float> Frontend::finish() {
   return features;
 }
 
-void extract_features(const float* pcm, std::int64_t samples, float* features) {
+template <typename T>
+void Frontend::extract(const T* pcm, std::int64_t samples, float* features) {
   samples = std::min(samples, kMaxSamples);
   check_finite(pcm, samples, 0);
-  Frontend::Work work;
+  Work work;
   work.push(pcm, samples, features);
   work.finish(features);
 }
 
+void extract_features(const float* pcm, std::int64_t samples, float* features) {
+  Frontend::extract(pcm, samples, features);
+}
 void extract_features(const double* pcm, std::int64_t samples, float* features) {
-  samples = std::min(samples, kMaxSamples);
-  check_finite(pcm, samples, 0);
-  Frontend::Work work;
-  work.push(pcm, samples, features);
-  work.finish(features);
+  Frontend::extract(pcm, samples, features);
 }
 
 }  // namespace gban

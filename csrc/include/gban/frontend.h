@@ -67,6 +67,8 @@ class Frontend {
 
   template <typename T>
   void push_any(const T* pcm, std::int64_t samples);
+  template <typename T>
+  static void extract(const T* pcm, std::int64_t samples, float* features);
 
   Work work_;
   std::vector<float> features_;  // [frames(), 52]
