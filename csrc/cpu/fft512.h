@@ -57,8 +57,7 @@ GBAN_INLINE void dft4_of_3(Complex& a, Complex& b, Complex& c, Complex& d) {
 }
 
 // The same of a and of b, c, d after one, two and three turns. With all three in the shape of c's
-// it would be four operations less, but then all multiply; many processors add beside that for
-// free.
+// it would be four operations less, but all would multiply; many processors add beside that.
 GBAN_INLINE void turned_dft4(Complex& a, Complex& b, Complex& c, Complex& d, const Turns& turns) {
   const Complex p = turn(b, turns.cos1, turns.sin1), r = turn(d, turns.cos3, turns.sin3);
   const Complex q = slant(c, turns.tan2);
@@ -73,8 +72,7 @@ GBAN_INLINE void turned_dft4(Complex& a, Complex& b, Complex& c, Complex& d, con
 // Where the transforms of 16 below have their output k.
 constexpr int place(int k) { return k % 4 * 4 + k / 4; }
 
-// samples[row][block] is sample row + 160 block of lane 0's window; the next lane's is one block
-// on.
+// samples[row][block] is sample row + 160 block of lane 0's window; lane 1's is one block further.
 constexpr int kBlocks = kDoubles + 2;
 
 // z[n + 16 step] of each lane, windowed. A block is five steps long, so with a constant step all
@@ -92,18 +90,8 @@ GBAN_INLINE Complex windowed(const double* window, const double (*samples)[kBloc
 GBAN_INLINE void column(const FrontendPlan& plan, const double (*samples)[kBlocks], int n,
                         bool whole, Complex (*out)[kRow]) {
   Complex x[16];
-  x[0] = windowed(plan.window, samples, n, 0);
-  x[1] = windowed(plan.window, samples, n, 1);
-  x[2] = windowed(plan.window, samples, n, 2);
-  x[3] = windowed(plan.window, samples, n, 3);
-  x[4] = windowed(plan.window, samples, n, 4);
-  x[5] = windowed(plan.window, samples, n, 5);
-  x[6] = windowed(plan.window, samples, n, 6);
-  x[7] = windowed(plan.window, samples, n, 7);
-  x[8] = windowed(plan.window, samples, n, 8);
-  x[9] = windowed(plan.window, samples, n, 9);
-  x[10] = windowed(plan.window, samples, n, 10);
-  x[11] = windowed(plan.window, samples, n, 11);
+#pragma GCC unroll 12
+  for (int step = 0; step < 12; ++step) x[step] = windowed(plan.window, samples, n, step);
   if (whole) {
     x[12] = windowed(plan.window, samples, n, 12);
     dft4(x[0], x[4], x[8], x[12]);
@@ -149,7 +137,8 @@ GBAN_INLINE void take_apart(const FrontendPlan& plan, int k, Complex z, Complex 
   y = e - wo * plan.real_cos[k];
 }
 
-// Out of rows k and 16 - k of Z the power of bins k + 16 j and their mirrors, up to kTopBin.
+// Out of rows k and 16 - k of Z the power of bins k + 16 j and of their mirrors, of which the first
+// three lie above kTopBin.
 GBAN_INLINE void pair_power(const FrontendPlan& plan, int k, const Complex* z,
                             const Complex* mirror, Doubles* power) {
 #pragma GCC unroll 8
