@@ -58,6 +58,7 @@ set_target_properties(gban_core PROPERTIES CUDA_ARCHITECTURES "${architectures}"
 # Static, so that the module imports where there is no CUDA at all.
 target_link_libraries(gban_core PUBLIC CUDA::cudart_static)
 target_compile_definitions(gban_core PUBLIC GBAN_HAS_CUDA)
+target_compile_options(gban_core PRIVATE $<$<COMPILE_LANGUAGE:CUDA>:--threads=2>)
 string(REPLACE ";" " " architectures "${architectures}")
 list(APPEND GBAN_FACTS "GBAN_CUDA_COMPILER=\"${CMAKE_CUDA_COMPILER_VERSION}\""
      "GBAN_CUDA_ARCHITECTURES=\"${architectures}\"")

@@ -1,16 +1,21 @@
-"""The speech frontend: 16 kHz PCM to [N, 52] frames, in readable NumPy.
+"""The speech frontend: 16 kHz PCM to [N, 52] frames.
 
 26 log-mel energies, 13 MFCC and 13 deltas of the MFCC a frame, every 10 ms (PAPER.md, section
-"Features"). librosa computes the same numbers and is the oracle of the tests; it is not needed
-to run. Everything is computed in float64 and rounded to float32 once, at the end.
+"Features"). :func:`extract` has the native core compute them, :class:`Frontend` does so while the
+sound arrives, and :func:`extract_ref` is the same in readable NumPy. librosa computes the same
+numbers and is the oracle of the tests; it is not needed to run. Everything is computed in float64
+and rounded to float32 once, at the end.
 """
 
 from __future__ import annotations
 
 from functools import cache
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+
+from gban_edge.core import native
 
 VERSION = 1
 """Of the definition below; part of every feature cache key and of every model file."""
@@ -42,8 +47,72 @@ def extract(pcm: ArrayLike, sample_rate: int = SAMPLE_RATE) -> NDArray[np.float3
 
     Raises:
         ValueError: another sample rate, shape or number type, or a value that is not finite.
+        RuntimeError: the native core is not built.
     """
-    log_mel = _log_mel(_checked(pcm, sample_rate))
+    _check_rate(sample_rate)
+    features: NDArray[np.float32] = native().extract_features(_for_core(pcm))
+    return features
+
+
+class Frontend:
+    """:func:`extract` for sound that is still arriving, one utterance after the other.
+
+    Frames are computed as their sound arrives, so little is left to do when the speaker stops. The
+    result equals that of :func:`extract` bit for bit, however the sound is cut::
+
+        frontend = Frontend()
+        for block in microphone:
+            frontend.push(block)
+        features = frontend.finish()
+
+    Args:
+        sample_rate: must be 16000.
+
+    Raises:
+        ValueError: another sample rate.
+        RuntimeError: the native core is not built.
+    """
+
+    def __init__(self, sample_rate: int = SAMPLE_RATE) -> None:
+        _check_rate(sample_rate)
+        self._native: Any = native().Frontend()
+
+    def push(self, pcm: ArrayLike) -> Frontend:
+        """Take the next piece of the utterance and return self.
+
+        Args:
+            pcm: mono sound [samples] of any length, 0 included, floating point, full scale 1.0.
+                What lies beyond 7.5 s of the utterance is cut.
+
+        Raises:
+            ValueError: another shape or number type, or a value that is not finite, which is
+                counted from the utterance's beginning. Nothing of this piece is taken then, and
+                what was taken before stays.
+        """
+        self._native.push(_for_core(pcm))
+        return self
+
+    def finish(self) -> NDArray[np.float32]:
+        """The features, float32 [N, 52], of the utterance, which ends here; the next push begins
+        another."""
+        features: NDArray[np.float32] = self._native.finish()
+        return features
+
+    @property
+    def seconds(self) -> float:
+        """Sound of this utterance taken so far, at most 7.5."""
+        return int(self._native.samples) / SAMPLE_RATE
+
+    @property
+    def frames(self) -> int:
+        """N of this utterance so far."""
+        return frame_count(int(self._native.samples))
+
+
+def extract_ref(pcm: ArrayLike, sample_rate: int = SAMPLE_RATE) -> NDArray[np.float32]:
+    """:func:`extract` in plain NumPy, for reading and tests; same arguments, result and errors."""
+    _check_rate(sample_rate)
+    log_mel = _log_mel(_finite(_sound(pcm)[:MAX_SAMPLES].astype(np.float64)))
     decibels = log_mel * (10.0 / np.log(10.0))
     mfcc = decibels @ _dct().T
     return np.concatenate([log_mel, mfcc, _delta(mfcc)], axis=1).astype(np.float32)
@@ -55,11 +124,14 @@ def frame_count(samples: int) -> int:
     return 0 if samples < FFT else 1 + (samples - FFT) // HOP
 
 
-def _checked(pcm: ArrayLike, sample_rate: int) -> NDArray[np.float64]:
+def _check_rate(sample_rate: int) -> None:
     if sample_rate != SAMPLE_RATE:
         raise ValueError(
             f"sample_rate must be {SAMPLE_RATE}, got {sample_rate}; resample the sound first"
         )
+
+
+def _sound(pcm: ArrayLike) -> NDArray[Any]:
     array = np.asarray(pcm)
     if array.ndim != 1:
         raise ValueError(f"pcm must be mono with shape [samples], got {list(array.shape)}")
@@ -68,12 +140,22 @@ def _checked(pcm: ArrayLike, sample_rate: int) -> NDArray[np.float64]:
             f"pcm must be floating point in [-1, 1], got {array.dtype}; "
             "divide 16-bit integers by 32768"
         )
-    array = array[:MAX_SAMPLES].astype(np.float64)
-    finite = np.isfinite(array)
+    return array
+
+
+def _for_core(pcm: ArrayLike) -> NDArray[Any]:
+    """``pcm`` as the core takes it, dense float32 or float64; it looks for values not finite."""
+    array = _sound(pcm)
+    exact = np.float32 if array.dtype in (np.float16, np.float32) else np.float64
+    return np.ascontiguousarray(array[:MAX_SAMPLES], dtype=exact)
+
+
+def _finite(pcm: NDArray[np.float64]) -> NDArray[np.float64]:
+    finite = np.isfinite(pcm)
     if not finite.all():
         where = int(np.argmin(finite))
-        raise ValueError(f"pcm must be finite, got {array[where]} at sample {where}")
-    return array
+        raise ValueError(f"pcm must be finite, got {pcm[where]} at sample {where}")
+    return pcm
 
 
 def _log_mel(pcm: NDArray[np.float64]) -> NDArray[np.float64]:
