@@ -1,7 +1,11 @@
-"""Build the native core with CMake and ninja; everything else stands in pyproject.toml."""
+"""Build the native core with CMake and ninja; everything else stands in pyproject.toml.
+
+GBAN_CUDA=auto (default) builds the CUDA kernels where nvcc works, 1 insists, 0 leaves them out.
+"""
 
 from __future__ import annotations
 
+import os
 import shutil
 import subprocess
 import sys
@@ -30,6 +34,7 @@ class CMakeBuild(build_ext):
             f"-DCMAKE_LIBRARY_OUTPUT_DIRECTORY={target}",
             "-DCMAKE_BUILD_TYPE=Release",
             "-DGBAN_WERROR=OFF",  # a newer compiler's new warning must not stop a user
+            f"-DGBAN_CUDA={os.environ.get('GBAN_CUDA', 'auto')}",
         ]  # fmt: skip
         subprocess.run(configure, check=True)
         subprocess.run(["cmake", "--build", str(build), "--target", "_core"], check=True)

@@ -48,6 +48,24 @@ def ragged_batch(rng: np.random.Generator, config: GBANConfig, batch: int, most:
     )
 
 
+def alignment_case(
+    seed: int, precision: type = np.float32
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """Random ragged states for align_pool: speech [B, K, D], text [B, L, D] and true lengths [B].
+
+    Sizes lie around the edges of vectors and register blocks, D odd or even; the scores' deviation
+    from 0.05 (flat) to 2 (saturated), whatever D is.
+    """
+    rng = np.random.default_rng(seed)
+    batch, steps, words = (int(n) for n in rng.integers(1, [5, 60, 36]))
+    states = int(rng.choice([1, 7, 8, 12, 16, 31, 32, 33, 64, 72, 256]))
+    deviation = np.sqrt(np.exp(rng.uniform(-3, 0.7)) / np.sqrt(states))
+    speech = deviation * rng.standard_normal((batch, steps, states))
+    text = deviation * rng.standard_normal((batch, words, states))
+    lengths = rng.integers(1, steps + 1, batch), rng.integers(1, words + 1, batch)
+    return speech.astype(precision), text.astype(precision), *lengths
+
+
 def write_corpus(root: Path, each: int = 2, seed: int = 0) -> Path:
     """A tiny corpus in IEMOCAP's layout, of noise instead of speech: ``each`` turns a label."""
     rng = np.random.default_rng(seed)

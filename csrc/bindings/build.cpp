@@ -5,6 +5,7 @@
 #include "bindings.h"
 #include "gban/devices.h"
 #include "gban/isa.h"
+#include "gban_facts.h"
 
 namespace py = pybind11;
 
@@ -57,6 +58,7 @@ void init_build(py::module_& module) {
   module.def("compiler", &compiler);
   // The hash of csrc/cuda and csrc/include that this was built from, and the architectures.
   module.attr("KERNEL_SOURCES") = GBAN_KERNEL_SOURCES;
+  module.attr("GPU_RUNS") = GBAN_GPU_RUNS;  // JSON
 #ifdef GBAN_HAS_CUDA
   module.def("cuda_built", [] { return true; });
   module.def("cuda_devices", &cuda_devices);

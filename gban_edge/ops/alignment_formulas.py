@@ -77,13 +77,11 @@ def forward(
     w_s, w_t = _weights(s)
     a_s = torch.einsum("bk,bkd->bd", w_s, s.speech)
     a_t = torch.einsum("bl,bld->bd", w_t, s.text)
-    pictures = (
-        (s.alpha.transpose(1, 2).contiguous(), s.beta)
-        if maps
-        else (speech.new_empty(0), speech.new_empty(0))
-    )
-    a_s, a_t, w_s, w_t, *pictures = (x.to(speech.dtype) for x in (a_s, a_t, w_s, w_t, *pictures))
-    return a_s, a_t, w_s, w_t, s.r, s.c, *pictures
+    pooled = (x.to(speech.dtype) for x in (a_s, a_t, w_s, w_t))
+    if not maps:
+        return *pooled, s.r, s.c, speech.new_empty(0), speech.new_empty(0)
+    alpha, beta = s.alpha.transpose(1, 2).to(speech.dtype), s.beta.to(speech.dtype)
+    return *pooled, s.r, s.c, alpha.contiguous(), beta
 
 
 def backward(

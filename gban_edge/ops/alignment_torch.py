@@ -7,7 +7,6 @@ device they take the formulas below, which are also what gradcheck checks in flo
 
 from __future__ import annotations
 
-import warnings
 from typing import Any
 
 import torch
@@ -17,7 +16,7 @@ from gban_edge.core import native
 from gban_edge.ops import alignment_cuda, alignment_formulas
 from gban_edge.ops.lengths import check_lengths, check_range
 
-Tensors = tuple[Tensor, Tensor, Tensor, Tensor, Tensor, Tensor, Tensor, Tensor]
+Tensors = tuple[Tensor, ...]
 """a_s [B,D], a_t [B,D], w_s [B,K], w_t [B,L], r [B,K], c [B,L], alpha [B,L,K], beta [B,K,L]."""
 
 
@@ -144,9 +143,7 @@ def _derive(ctx: Any, d_a_s: Any, d_a_t: Any, d_w_s: Any, d_w_t: Any, *_rest: An
         d_a_s = speech.new_zeros(batch, states)
     if d_a_t is None:
         d_a_t = speech.new_zeros(batch, states)
-    d_speech, d_text = align_pool_backward_op(
-        speech, text, k, n, r, c, d_a_s, d_a_t, d_w_s, d_w_t
-    )
+    d_speech, d_text = align_pool_backward_op(speech, text, k, n, r, c, d_a_s, d_a_t, d_w_s, d_w_t)
     return d_speech, d_text, None, None, None
 
 

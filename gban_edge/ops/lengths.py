@@ -15,4 +15,5 @@ def check_lengths(name: str, lengths: Any, batch: int, not_integers: bool) -> No
 
 def check_range(name: str, lengths: Any, limit: int) -> None:
     if len(lengths) and not (int(lengths.min()) >= 1 and int(lengths.max()) <= limit):
-        raise ValueError(f"{name} must lie in 1..{limit}, got {lengths.tolist()}")
+        at, value = next((i, n) for i, n in enumerate(lengths.tolist()) if not 1 <= n <= limit)
+        raise ValueError(f"{name} must lie in 1..{limit}, got {value} at index {at}")
