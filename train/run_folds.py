@@ -55,6 +55,7 @@ class Options:
     smoke: bool
     jobs: int
     device: str
+    reference_ops: bool
     cache: Path
     folder: Path
 
@@ -132,6 +133,7 @@ def settings_of(
         "glove": words.fingerprint(glove) if glove else None,
         "extra_vocab": options.extra_vocab,
         "device": options.device,
+        "reference_ops": options.reference_ops,
         "frontend": features.VERSION,
     }
 
@@ -145,6 +147,7 @@ def train_grid(
         digests=digests, recipe=options.recipe, validation=options.validation,
         word_vectors=options.folder / WORD_VECTORS if options.glove else None,
         extra_vocab=options.extra_vocab, device=options.device,
+        reference_ops=options.reference_ops,
     )  # fmt: skip
     tasks = [
         Task(model, fold, seed)
@@ -191,7 +194,7 @@ def check(
     iemocap: Path | None, glove: Path | None, extra_vocab: int, models: str, folds: str, seeds: int,
     recipe: str, epochs: int | None, l2: float | None, validation: str, merge_excited: bool,
     allow_partial: bool, skip_bad: bool, out: Path | None, resume: bool, smoke: bool,
-    jobs: int | None, device: str, cache: Path | None,
+    jobs: int | None, device: str, reference_ops: bool, cache: Path | None,
 ) -> Options:  # fmt: skip
     """Refuse what is wrong before anything is read or made."""
     for name, value, least in (
@@ -212,7 +215,7 @@ def check(
         iemocap, glove, extra_vocab, check_models(models), splits.parse_folds(folds), seeds,
         recipes.get(recipe).with_overrides(epochs=epochs, l2=l2), validation, merge_excited,
         allow_partial, skip_bad, smoke, jobs or (1 if hardware == "cuda" else cores()), hardware,
-        cache or default_cache(), runfolder.choose(out, resume),
+        reference_ops, cache or default_cache(), runfolder.choose(out, resume),
     )  # fmt: skip
 
 
@@ -235,6 +238,7 @@ def main(
     smoke: Annotated[bool, typer.Option("--smoke", help="The whole path on a tiny corpus, under a minute; learns little.")] = False,
     jobs: Annotated[int | None, typer.Option(help="Tasks at a time; results do not depend on it (default: one a core).")] = None,
     device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
+    reference_ops: Annotated[bool, typer.Option("--reference-ops", help="Plain PyTorch instead of the native core's alignment, to compare.")] = False,
     cache: Annotated[Path | None, typer.Option(help="Where corpora and features are kept (default: ~/.cache/gban-edge).")] = None,
 ) -> None:  # fmt: skip
     """Train and cross-validate GBAN and what it is compared with, by session."""

@@ -20,7 +20,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from gban_edge import bundle, models
+from gban_edge import bundle, models, ops
 from gban_edge.bundle import Standardisation
 from gban_edge.config import GBANConfig
 from gban_edge.files import write_json, write_text
@@ -49,6 +49,7 @@ class Shared:
     word_vectors: Path | None  # written by train/words.py
     extra_vocab: int
     device: str
+    reference_ops: bool = False
 
 
 @dataclass(frozen=True)
@@ -88,7 +89,10 @@ def run_task(
     folder = shared.run / "tasks" / task.name
     with locked(folder / "lock", f"task {task.name}", wait=30.0):
         done = result_of(shared, task)
-        return done if done is not None else _do(shared, task, folder, on_epoch)
+        if done is not None:
+            return done
+        with ops.reference(shared.reference_ops):
+            return _do(shared, task, folder, on_epoch)
 
 
 def _do(shared: Shared, task: Task, folder: Path, on_epoch) -> dict[str, Any]:

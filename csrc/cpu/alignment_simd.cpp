@@ -42,42 +42,65 @@ Floats tanh_complement(Floats x) {
 
 // -1 (true) in the lanes j, j + 1, ... that are below L.
 Ints below(std::int64_t j, std::int64_t L) {
-  Ints lane;
-  for (int i = 0; i < kFloats; ++i) lane[i] = i;
   const std::int64_t left = L - j < kFloats ? L - j : kFloats;
-  return lane < static_cast<std::int32_t>(left);
+  return lanes() < static_cast<std::int32_t>(left);
 }
 
-// Row of scores x [L] to E, in place; adds E to c and gives back r. Beyond L: zero.
-float exponentials(float* x, float* c, std::int64_t L) {
-  Floats total = {};
+// Rows of scores x [rows, width] to E, in place and zero beyond L. Apart from the sums, so that no
+// row waits for another.
+void exponentials(float* x, std::int64_t rows, std::int64_t width, std::int64_t L) {
   for (std::int64_t j = 0; j < L; j += kFloats) {
-    const Floats tanh = 1.0f - 2.0f * tanh_complement(load(x + j));
-    const Floats e = below(j, L) ? exp_unit(tanh) : Floats{};
-    store(x + j, e);
-    store(c + j, load(c + j) + e);
-    total += e;
+    const Ints inside = below(j, L);
+    for (std::int64_t k = 0; k < rows; ++k) {
+      float* at = x + k * width + j;
+      const Floats e = exp_unit(1.0f - 2.0f * tanh_complement(load(at)));
+      store(at, inside ? e : Floats{});
+    }
   }
-  return sum(total);
 }
 
-// out [L] += factor * x [L]
-void add_scaled(float factor, const float* x, float* out, std::int64_t L) {
+// Adds rows [N, width] of E to c, and the sum of each to r [N]; N is at most 4.
+template <int N>
+void row_sums(const float* E, std::int64_t width, std::int64_t L, float* c, float* r) {
+  Floats total[4] = {};
+  for (std::int64_t j = 0; j < L; j += kFloats) {
+    Floats column = load(c + j);
+    for (int n = 0; n < N; ++n) {
+      const Floats e = load(E + n * width + j);
+      total[n] += e;
+      column += e;
+    }
+    store(c + j, column);
+  }
+  const Four sum = sums(total[0], total[1], total[2], total[3]);
+  std::memcpy(r, &sum, N * sizeof(float));
+}
+
+// out [L] += sum of factors[n] x_n for N rows of x [N, width], N at most 4
+template <int N>
+void add_scaled(const float* factors, const float* x, std::int64_t width, std::int64_t L,
+                float* out) {
+  for (std::int64_t j = 0; j < L; j += kFloats) {
+    Floats total = load(out + j);
+    for (int n = 0; n < N; ++n) total += factors[n] * load(x + n * width + j);
+    store(out + j, total);
+  }
+}
+
+// out [N] = x [N, width] y, N at most 4; one of them is zero from L to the end of the last vector.
+template <int N>
+void dot_rows(const float* x, std::int64_t width, const float* y, std::int64_t L, float* out) {
+  Floats total[4] = {};
   for (std::int64_t j = 0; j < L; j += kFloats)
-    store(out + j, load(out + j) + factor * load(x + j));
+    for (int n = 0; n < N; ++n) total[n] += load(x + n * width + j) * load(y + j);
+  const Four sum = sums(total[0], total[1], total[2], total[3]);
+  std::memcpy(out, &sum, N * sizeof(float));
 }
 
 float dot(const float* x, const float* y, std::int64_t n) {
   Floats total = {};
   for (std::int64_t i = 0; i < n; i += kFloats)
     total += load_upto(x + i, n - i) * load_upto(y + i, n - i);
-  return sum(total);
-}
-
-// The same where both are defined, and one of them zero, up to the end of the last vector.
-float dot_whole(const float* x, const float* y, std::int64_t n) {
-  Floats total = {};
-  for (std::int64_t i = 0; i < n; i += kFloats) total += load(x + i) * load(y + i);
   return sum(total);
 }
 
@@ -91,6 +114,31 @@ void write_maps(const Utterance& u, const float* E, std::int64_t width, const Fo
     }
 }
 
+// Rows whose scores are made before any is looked at: a vector that was just stored in pieces
+// cannot be loaded until all of them have left the store buffer.
+constexpr std::int64_t kChunk = 8 * kRows;
+
+// Scores of rows first .. end - 1 into x [K, width]; gives back end.
+std::int64_t score_chunk(const Utterance& u, std::int64_t first, float* x, std::int64_t width) {
+  const std::int64_t end = u.K - first < kChunk ? u.K : first + kChunk;
+  for (std::int64_t k = first; k < end; k += kRows) {
+    const int rows = end - k < kRows ? static_cast<int>(end - k) : kRows;
+    products(rows, u.speech + k * u.speech_stride, u.speech_stride, u.text, u.text_stride, u.L, u.D,
+             x + k * width, width);
+  }
+  return end;
+}
+
+// What N <= 4 rows of E give: r, and their part of c and of w_t.
+template <int N>
+void take_rows(const Utterance& u, const float* E, std::int64_t width, float* r, float* c,
+               float* text_weights) {
+  row_sums<N>(E, width, u.L, c, r);
+  float share[N];
+  for (int n = 0; n < N; ++n) share[n] = 1.0f / (static_cast<float>(u.K) * r[n]);
+  add_scaled<N>(share, E, width, u.L, text_weights);
+}
+
 void forward(const Utterance& u, const ForwardOutputs& out, float* scratch) {
   const std::int64_t K = u.K, L = u.L, D = u.D, width = padded(L);
   float* E = scratch;                   // [K, width]
@@ -98,18 +146,18 @@ void forward(const Utterance& u, const ForwardOutputs& out, float* scratch) {
   float* text_weights = c + width;      // [width]
   float* share = text_weights + width;  // [width], 1 / (L c_j)
   std::memset(c, 0, static_cast<std::size_t>(3 * width) * sizeof(float));
-  for (std::int64_t k = 0; k < K; k += kRows) {
-    const int rows = K - k < kRows ? static_cast<int>(K - k) : kRows;
-    products(rows, u.speech + k * u.speech_stride, u.speech_stride, u.text, u.text_stride, L, D,
-             E + k * width, width);
-    for (std::int64_t i = k; i < k + rows; ++i) {
-      out.speech_sums[i] = exponentials(E + i * width, c, L);
-      add_scaled(1.0f / (static_cast<float>(K) * out.speech_sums[i]), E + i * width, text_weights,
-                 L);
-    }
+  for (std::int64_t k = 0; k < K;) {
+    const std::int64_t end = score_chunk(u, k, E, width);
+    exponentials(E + k * width, end - k, width, L);
+    for (; k + 4 <= end; k += 4)
+      take_rows<4>(u, E + k * width, width, out.speech_sums + k, c, text_weights);
+    for (; k < end; ++k)
+      take_rows<1>(u, E + k * width, width, out.speech_sums + k, c, text_weights);
   }
   for (std::int64_t j = 0; j < L; ++j) share[j] = 1.0f / (static_cast<float>(L) * c[j]);
-  for (std::int64_t k = 0; k < K; ++k) out.speech_weights[k] = dot_whole(E + k * width, share, L);
+  std::int64_t k = 0;
+  for (; k + 4 <= K; k += 4) dot_rows<4>(E + k * width, width, share, L, out.speech_weights + k);
+  for (; k < K; ++k) dot_rows<1>(E + k * width, width, share, L, out.speech_weights + k);
   std::memcpy(out.text_weights, text_weights, static_cast<std::size_t>(L) * sizeof(float));
   std::memcpy(out.text_sums, c, static_cast<std::size_t>(L) * sizeof(float));
   weighted_sum(out.speech_weights, u.speech, u.speech_stride, K, D, out.pooled_speech);

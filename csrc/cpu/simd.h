@@ -9,6 +9,10 @@
 #include <cstdint>
 #include <cstring>
 
+#if defined(__AVX2__)
+#include <immintrin.h>  // for masks alone
+#endif
+
 #ifndef GBAN_ISA
 #error "GBAN_ISA names the instruction set; CMakeLists.txt defines it"
 #endif
@@ -36,6 +40,13 @@ typedef float Four __attribute__((vector_size(16)));
 constexpr int kFloats = kVectorBytes / 4;
 constexpr int kDoubles = kVectorBytes / 8;
 
+// {0, 1, 2, ...}
+inline Ints lanes() {
+  Ints lane;
+  for (int i = 0; i < kFloats; ++i) lane[i] = i;
+  return lane;
+}
+
 inline Floats load(const float* p) {
   Floats v;
   std::memcpy(&v, p, sizeof v);
@@ -48,48 +59,92 @@ inline Doubles load(const double* p) {
 }
 inline void store(float* p, Floats v) { std::memcpy(p, &v, sizeof v); }
 inline void store(double* p, Doubles v) { std::memcpy(p, &v, sizeof v); }
-// The first n lanes, all of them where n >= kFloats; the others zero.
+// The first n lanes, all of them where n >= kFloats; the others zero, their memory not touched.
 inline Floats load_upto(const float* p, std::int64_t n) {
   if (n >= kFloats) return load(p);
+#if defined(__AVX512F__)
+  const auto mask = static_cast<__mmask16>((1u << n) - 1u);
+  return reinterpret_cast<Floats>(_mm512_maskz_loadu_ps(mask, p));
+#elif defined(__AVX2__)
+  return reinterpret_cast<Floats>(
+      _mm256_maskload_ps(p, reinterpret_cast<__m256i>(lanes() < static_cast<std::int32_t>(n))));
+#else
   Floats v = {};
-  std::memcpy(&v, p, static_cast<std::size_t>(n) * sizeof(float));
+  for (int i = 0; i < n; ++i) v[i] = p[i];
   return v;
+#endif
 }
 inline void store_upto(float* p, Floats v, std::int64_t n) {
-  std::memcpy(p, &v, static_cast<std::size_t>(n >= kFloats ? kFloats : n) * sizeof(float));
+  if (n >= kFloats) return store(p, v);
+#if defined(__AVX512F__)
+  _mm512_mask_storeu_ps(p, static_cast<__mmask16>((1u << n) - 1u), reinterpret_cast<__m512>(v));
+#elif defined(__AVX2__)
+  _mm256_maskstore_ps(p, reinterpret_cast<__m256i>(lanes() < static_cast<std::int32_t>(n)),
+                      reinterpret_cast<__m256>(v));
+#else
+  for (int i = 0; i < n; ++i) p[i] = v[i];
+#endif
 }
 inline Floats all(float x) { return x - Floats{}; }
 inline Doubles all(double x) { return x - Doubles{}; }
 
-// Sums over the lanes, in one order whatever the data.
+// Sums over the lanes, in one order whatever the data: first lanes that are four apart.
+#if defined(__AVX512F__)
+inline __m256 fold_half(__m512 v) {
+  const __m256d high = _mm512_extractf64x4_pd(_mm512_castps_pd(v), 1);
+  return _mm256_add_ps(_mm512_castps512_ps256(v), _mm256_castpd_ps(high));
+}
+#endif
+#if defined(__AVX2__)
+inline __m128 fold_half(__m256 v) {
+  return _mm_add_ps(_mm256_castps256_ps128(v), _mm256_extractf128_ps(v, 1));
+}
+#endif
 inline Four fold(Floats v) {
-  Four part[kFloats / 4];
-  std::memcpy(part, &v, sizeof v);
-  for (int width = kFloats / 8; width > 0; width /= 2)
-    for (int i = 0; i < width; ++i) part[i] += part[i + width];
-  return part[0];
+#if defined(__AVX512F__)
+  return reinterpret_cast<Four>(fold_half(fold_half(reinterpret_cast<__m512>(v))));
+#elif defined(__AVX2__)
+  return reinterpret_cast<Four>(fold_half(reinterpret_cast<__m256>(v)));
+#else
+  return v;
+#endif
 }
 inline float sum(Floats v) {
   const Four f = fold(v);
   return (f[0] + f[2]) + (f[1] + f[3]);
 }
+
+// In every group of four lanes: {a0 + a2, b0 + b2, a1 + a3, b1 + b3}, and {a0, a1, b0, b1} +
+// {a2, a3, b2, b3}.
+#if defined(__AVX512F__)
+inline Floats add_interleaved(Floats a, Floats b) {
+  return reinterpret_cast<Floats>(_mm512_unpacklo_ps((__m512)a, (__m512)b)) +
+         reinterpret_cast<Floats>(_mm512_unpackhi_ps((__m512)a, (__m512)b));
+}
+inline Floats add_halves(Floats a, Floats b) {
+  return reinterpret_cast<Floats>(_mm512_unpacklo_pd((__m512d)a, (__m512d)b)) +
+         reinterpret_cast<Floats>(_mm512_unpackhi_pd((__m512d)a, (__m512d)b));
+}
+#elif defined(__AVX2__)
+inline Floats add_interleaved(Floats a, Floats b) {
+  return reinterpret_cast<Floats>(_mm256_unpacklo_ps((__m256)a, (__m256)b)) +
+         reinterpret_cast<Floats>(_mm256_unpackhi_ps((__m256)a, (__m256)b));
+}
+inline Floats add_halves(Floats a, Floats b) {
+  return reinterpret_cast<Floats>(_mm256_unpacklo_pd((__m256d)a, (__m256d)b)) +
+         reinterpret_cast<Floats>(_mm256_unpackhi_pd((__m256d)a, (__m256d)b));
+}
+#else
+inline Floats add_interleaved(Floats a, Floats b) {
+  return Floats{a[0], b[0], a[1], b[1]} + Floats{a[2], b[2], a[3], b[3]};
+}
+inline Floats add_halves(Floats a, Floats b) {
+  return Floats{a[0], a[1], b[0], b[1]} + Floats{a[2], a[3], b[2], b[3]};
+}
+#endif
 // {sum(a), sum(b), sum(c), sum(d)}
 inline Four sums(Floats a, Floats b, Floats c, Floats d) {
-  const Four w = fold(a), x = fold(b), y = fold(c), z = fold(d);
-  typedef std::int32_t Mask __attribute__((vector_size(16)));
-#if defined(__clang__)
-  (void)sizeof(Mask);
-  const Four wx =
-      __builtin_shufflevector(w, x, 0, 4, 1, 5) + __builtin_shufflevector(w, x, 2, 6, 3, 7);
-  const Four yz =
-      __builtin_shufflevector(y, z, 0, 4, 1, 5) + __builtin_shufflevector(y, z, 2, 6, 3, 7);
-  return __builtin_shufflevector(wx, yz, 0, 1, 4, 5) + __builtin_shufflevector(wx, yz, 2, 3, 6, 7);
-#else
-  const Mask even = {0, 4, 1, 5}, odd = {2, 6, 3, 7}, low = {0, 1, 4, 5}, high = {2, 3, 6, 7};
-  const Four wx = __builtin_shuffle(w, x, even) + __builtin_shuffle(w, x, odd);
-  const Four yz = __builtin_shuffle(y, z, even) + __builtin_shuffle(y, z, odd);
-  return __builtin_shuffle(wx, yz, low) + __builtin_shuffle(wx, yz, high);
-#endif
+  return fold(add_halves(add_interleaved(a, b), add_interleaved(c, d)));
 }
 
 }  // namespace gban::GBAN_ISA

@@ -33,6 +33,14 @@ inline void dots(const float* x, std::int64_t x_stride, const float* const y[4],
   }
 }
 
+// Asks for bytes [from, to) of the kRows rows after x, which the next call will read.
+inline void prefetch_rows(const float* x, std::int64_t x_stride, std::int64_t from,
+                          std::int64_t to) {
+  for (int m = 0; m < kRows; ++m)
+    for (std::int64_t at = from; at < to; at += 64)
+      __builtin_prefetch(reinterpret_cast<const char*>(x + (kRows + m) * x_stride) + at);
+}
+
 // out [rows, >= L rounded up to 4] = X Y^t for rows <= kRows; what stands beyond L is not defined.
 template <int M = kRows>
 inline void products(int rows, const float* x, std::int64_t x_stride, const float* y,
@@ -45,6 +53,8 @@ inline void products(int rows, const float* x, std::int64_t x_stride, const floa
     const float* four[4];
     for (int n = 0; n < 4; ++n)  // the last row again rather than one beyond the end
       four[n] = y + (j + n < L ? j + n : L - 1) * y_stride;
+    const std::int64_t share = (4 * D / ((L + 3) / 4) + 63) / 64 * 64;
+    if (M == kRows) prefetch_rows(x, x_stride, j / 4 * share, (j / 4 + 1) * share);
     dots<M>(x, x_stride, four, D, out + j, out_stride);
   }
 }
@@ -122,13 +132,14 @@ inline void add_rows(const float* weights, const float* x, std::int64_t x_stride
   }
 }
 
-// out [D] = sum over n of weights[n] x_n; four rows at a time, each read once and in order.
+// out [D] = sum over n of weights[n] x_n; four rows at a time. From the end, since what was read
+// last is still in cache.
 inline void weighted_sum(const float* weights, const float* x, std::int64_t x_stride,
                          std::int64_t N, std::int64_t D, float* out) {
   std::memset(out, 0, static_cast<std::size_t>(D) * sizeof(float));
-  std::int64_t n = 0;
-  for (; n + 4 <= N; n += 4) add_rows<4>(weights + n, x + n * x_stride, x_stride, D, out);
-  for (; n < N; ++n) add_rows<1>(weights + n, x + n * x_stride, x_stride, D, out);
+  std::int64_t n = N;
+  for (; n >= 4; n -= 4) add_rows<4>(weights + n - 4, x + (n - 4) * x_stride, x_stride, D, out);
+  for (; n > 0; --n) add_rows<1>(weights + n - 1, x + (n - 1) * x_stride, x_stride, D, out);
 }
 
 }  // namespace gban::GBAN_ISA

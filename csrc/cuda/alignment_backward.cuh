@@ -213,9 +213,11 @@ struct Gradients : BackwardBlock<T, R, C> {
     other_n = other_p + C;
     other_share = other_n + C;
     GBAN_UNROLL
-    for (int m = 0; m < kPieces; ++m)
+    for (int m = 0; m < kPieces; ++m) {
+      GBAN_UNROLL
       for (int t = 0; t < NT; ++t)
         for (int i = 0; i < 4; ++i) total[m][t][i] = 0.0f;
+    }
   }
 
   __device__ void run() {
@@ -307,18 +309,26 @@ struct Gradients : BackwardBlock<T, R, C> {
   __device__ void store() {
     const int warp = this->thread / 32, t = this->thread % 4, g = this->thread % 32 / 4;
     GBAN_UNROLL
-    for (int m = 0; m < kPieces; ++m)
+    for (int m = 0; m < kPieces; ++m) {
+      GBAN_UNROLL
       for (int piece = 0; piece < NT; ++piece)
-        for (int i = 0; i < 4; ++i) {
-          const int row = 16 * m + g + i / 2 * 8, d = 8 * (warp + kWarps * piece) + 2 * t + i % 2;
-          if (d >= this->D || this->i0 + row >= this->X.limit) continue;
-          float value = 0.0f;
-          if (row < this->own_rows())
-            value = total[m][piece][i] + this->poison +
-                    w[row] * to_float(this->X.d_pooled[this->b * this->D + d]);
-          this->X.d_states[(this->b * this->X.limit + this->i0 + row) * this->D + d] =
-              from_float<T>(value);
-        }
+        store_piece(total[m][piece], 16 * m + g, 8 * (warp + kWarps * piece) + 2 * t);
+    }
+  }
+
+  // The four numbers of one piece that this thread holds: rows row and row + 8, columns d, d + 1.
+  __device__ void store_piece(const float (&sums)[4], int row, int d) {
+    GBAN_UNROLL
+    for (int i = 0; i < 4; ++i) {
+      const int r = row + i / 2 * 8, column = d + i % 2;
+      if (column >= this->D || this->i0 + r >= this->X.limit) continue;
+      float value = 0.0f;
+      if (r < this->own_rows())
+        value =
+            sums[i] + this->poison + w[r] * to_float(this->X.d_pooled[this->b * this->D + column]);
+      this->X.d_states[(this->b * this->X.limit + this->i0 + r) * this->D + column] =
+          from_float<T>(value);
+    }
   }
 };
 
