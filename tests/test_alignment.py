@@ -146,10 +146,13 @@ def test_the_result_does_not_depend_on_threads_or_batch():
         for i, m in enumerate((300, 40))
     )
     forward = native().align_pool_forward
-    one = forward(speech, text, None, None, False, 1)
-    many = forward(speech, text, None, None, False, 4)
-    single = [forward(speech[b : b + 1], text[b : b + 1], None, None, False, 1) for b in range(9)]
-    for i in range(6):
+    one = forward(speech, text, None, None, True, False, True, 1)
+    many = forward(speech, text, None, None, True, False, True, 4)
+    single = [
+        forward(speech[b : b + 1], text[b : b + 1], None, None, True, False, True, 1)
+        for b in range(9)
+    ]
+    for i in (0, 1, 2, 3, 6, 7):
         np.testing.assert_array_equal(one[i], many[i])
         np.testing.assert_array_equal(one[i], np.concatenate([s[i] for s in single]))
 

@@ -89,9 +89,9 @@ def test_opcheck(precision, ragged):
     plain = [x.detach() for x in (speech, text)]
     out = align_pool_op(*plain, *lengths, False)
     upstream = [torch.randn_like(x) for x in out[:4]]
-    torch.library.opcheck(align_pool_backward_op, (*plain, *lengths, *out[4:6], *upstream))
+    torch.library.opcheck(align_pool_backward_op, (*plain, *lengths, *out[6:], *upstream))
     torch.library.opcheck(
-        align_pool_backward_op, (*plain, *lengths, *out[4:6], *upstream[:2], None, None)
+        align_pool_backward_op, (*plain, *lengths, *out[6:], *upstream[:2], None, None)
     )
 
 

@@ -155,9 +155,8 @@ def print_table(kernels: list[Kernel]) -> None:
             + (f"  FAULT: {faults}" if faults else "")
         )
     bad = sum(bool(k.faults()) for k in kernels)
-    print(
-        f"{len(kernels)} kernels, {bad} at fault; registers at most {MOST_REGISTERS}, no spills, no stack"
-    )
+    allowed = f"at most {MOST_REGISTERS} registers, no spills, no stack"
+    print(f"{len(kernels)} kernels, {bad} at fault; allowed: {allowed}")
 
 
 if __name__ == "__main__":

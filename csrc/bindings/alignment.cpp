@@ -4,9 +4,12 @@
 #include <pybind11/numpy.h>
 #include <pybind11/stl.h>
 
+#include <initializer_list>
+#include <memory>
 #include <optional>
 #include <stdexcept>
 #include <string>
+#include <vector>
 
 #include "bindings.h"
 
@@ -66,16 +69,42 @@ const std::int64_t* pointer(const char* name, const Lengths& lengths, const Alig
   return lengths->data();
 }
 
+// An output that the caller gets, or memory that only the computation needs.
+template <typename T>
+class Output {
+ public:
+  Output(bool wanted, std::initializer_list<py::ssize_t> shape) {
+    if (wanted) {
+      array_.emplace(Dense<T>(std::vector<py::ssize_t>(shape)));
+      data_ = array_->mutable_data();
+      return;
+    }
+    std::size_t size = 1;
+    for (py::ssize_t n : shape) size *= static_cast<std::size_t>(n);
+    scratch_.reset(new T[size]);
+    data_ = scratch_.get();
+  }
+  T* data() const { return data_; }
+  const std::optional<Dense<T>>& array() const { return array_; }
+
+ private:
+  std::optional<Dense<T>> array_;
+  std::unique_ptr<T[]> scratch_;
+  T* data_ = nullptr;
+};
+
+// a_s, a_t, w_s, w_t, alpha, beta, r, c, of which the last six are None unless asked for.
 template <typename T>
 py::tuple forward(const Array<T>& speech_in, const Array<T>& text_in, const Lengths& speech_lengths,
-                  const Lengths& text_lengths, bool maps, int threads) {
+                  const Lengths& text_lengths, bool weights, bool maps, bool sums, int threads) {
   const Array<T> speech = with_dense_rows("speech", "[B, K, D]", speech_in);
   const Array<T> text = with_dense_rows("text", "[B, L, D]", text_in);
   const AlignSizes s = sizes(speech, text);
   const auto [B, K, L, D] = s;
   using Total = typename Sum<T>::Type;
-  Dense<T> a_s({B, D}), a_t({B, D}), w_s({B, K}), w_t({B, L});
-  Dense<Total> r({B, K}), c({B, L});
+  const Output<T> a_s(true, {B, D}), a_t(true, {B, D});
+  const Output<T> w_s(weights, {B, K}), w_t(weights, {B, L});
+  const Output<Total> r(sums, {B, K}), c(sums, {B, L});
   std::optional<Dense<T>> alpha, beta;
   if (maps) alpha.emplace(Dense<T>({B, L, K})), beta.emplace(Dense<T>({B, K, L}));
   const AlignForward<T> a = {s,
@@ -83,19 +112,20 @@ py::tuple forward(const Array<T>& speech_in, const Array<T>& text_in, const Leng
                              rows(text),
                              pointer("speech_lengths", speech_lengths, s),
                              pointer("text_lengths", text_lengths, s),
-                             a_s.mutable_data(),
-                             a_t.mutable_data(),
-                             w_s.mutable_data(),
-                             w_t.mutable_data(),
-                             r.mutable_data(),
-                             c.mutable_data(),
+                             a_s.data(),
+                             a_t.data(),
+                             w_s.data(),
+                             w_t.data(),
+                             r.data(),
+                             c.data(),
                              maps ? alpha->mutable_data() : nullptr,
                              maps ? beta->mutable_data() : nullptr};
   {
     py::gil_scoped_release release;
     align_pool_forward(a, threads);
   }
-  return py::make_tuple(a_s, a_t, w_s, w_t, r, c, alpha, beta);
+  return py::make_tuple(a_s.array(), a_t.array(), w_s.array(), w_t.array(), alpha, beta, r.array(),
+                        c.array());
 }
 
 using Single = Array<float>;
@@ -148,9 +178,9 @@ void init_alignment(py::module_& module) {
   using namespace py::literals;
   // noconvert: a silent conversion would hide a wrong number type from the caller.
   module.def("align_pool_forward", &forward<float>, "speech"_a.noconvert(), "text"_a.noconvert(),
-             "speech_lengths"_a, "text_lengths"_a, "maps"_a, "threads"_a);
+             "speech_lengths"_a, "text_lengths"_a, "weights"_a, "maps"_a, "sums"_a, "threads"_a);
   module.def("align_pool_forward", &forward<double>, "speech"_a.noconvert(), "text"_a.noconvert(),
-             "speech_lengths"_a, "text_lengths"_a, "maps"_a, "threads"_a);
+             "speech_lengths"_a, "text_lengths"_a, "weights"_a, "maps"_a, "sums"_a, "threads"_a);
   module.def("align_pool_backward", &backward, "speech"_a.noconvert(), "text"_a.noconvert(),
              "speech_lengths"_a, "text_lengths"_a, "speech_sums"_a, "text_sums"_a,
              "d_pooled_speech"_a, "d_pooled_text"_a, "d_speech_weights"_a, "d_text_weights"_a,

@@ -20,7 +20,7 @@ namespace gban::bindings {
 namespace {
 
 using Address = std::uintptr_t;
-using Sizes = std::array<std::int64_t, 4>;  // B, K, L, D
+using Sizes = std::array<std::int64_t, 4>;                        // B, K, L, D
 using Strided = std::tuple<Address, std::int64_t, std::int64_t>;  // address, strides in elements
 
 template <typename T>
@@ -55,7 +55,7 @@ std::pair<std::size_t, std::size_t> workspace(const std::string& type, int devic
   return {w.counter_bytes, w.bytes};
 }
 
-// outputs: a_s, a_t, w_s, w_t, r, c, alpha, beta; the last two may be 0.
+// out: a_s, a_t, w_s, w_t, alpha, beta, r, c; alpha and beta may be 0.
 void forward(const std::string& type, int device, Address stream, const Sizes& sizes,
              const Strided& speech, const Strided& text, Address speech_lengths,
              Address text_lengths, const std::array<Address, 8>& out, Address memory) {
@@ -72,10 +72,10 @@ void forward(const std::string& type, int device, Address stream, const Sizes& s
                                at<T>(out[1]),
                                at<T>(out[2]),
                                at<T>(out[3]),
-                               at<float>(out[4]),
-                               at<float>(out[5]),
-                               at<T>(out[6]),
-                               at<T>(out[7])};
+                               at<float>(out[6]),
+                               at<float>(out[7]),
+                               at<T>(out[4]),
+                               at<T>(out[5])};
     cuda::align_pool_forward(a, at<void>(memory), at<CUstream_st>(stream));
   });
 }

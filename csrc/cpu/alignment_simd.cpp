@@ -118,13 +118,17 @@ void write_maps(const Utterance& u, const float* E, std::int64_t width, const Fo
 // cannot be loaded until all of them have left the store buffer.
 constexpr std::int64_t kChunk = 8 * kRows;
 
+// Speech of more floats than this does not come out of the first-level cache.
+constexpr std::int64_t kNearFloats = 32768;
+
 // Scores of rows first .. end - 1 into x [K, width]; gives back end.
 std::int64_t score_chunk(const Utterance& u, std::int64_t first, float* x, std::int64_t width) {
   const std::int64_t end = u.K - first < kChunk ? u.K : first + kChunk;
+  const bool far = u.K * u.D > kNearFloats;
   for (std::int64_t k = first; k < end; k += kRows) {
     const int rows = end - k < kRows ? static_cast<int>(end - k) : kRows;
     products(rows, u.speech + k * u.speech_stride, u.speech_stride, u.text, u.text_stride, u.L, u.D,
-             x + k * width, width);
+             x + k * width, width, far && u.K - k >= 2 * kRows);
   }
   return end;
 }
@@ -232,11 +236,9 @@ void backward(const Utterance& u, const BackwardInputs& in, float* d_speech, flo
               float* scratch) {
   const std::int64_t width = padded(u.L);
   const Backward s = carve(u, in, scratch, width);
-  for (std::int64_t k = 0; k < u.K; k += kRows) {
-    const int rows = u.K - k < kRows ? static_cast<int>(u.K - k) : kRows;
-    products(rows, u.speech + k * u.speech_stride, u.speech_stride, u.text, u.text_stride, u.L, u.D,
-             s.H + k * width, width);
-    for (std::int64_t i = k; i < k + rows; ++i) score_row(u, in, s, i, width);
+  for (std::int64_t k = 0; k < u.K;) {
+    const std::int64_t end = score_chunk(u, k, s.H, width);
+    for (; k < end; ++k) score_row(u, in, s, k, width);
   }
   for (std::int64_t j = 0; j < u.L; ++j) s.m[j] /= in.text_sums[j];
   for (std::int64_t k = 0; k < u.K; ++k) gradient_row(u, in, s, k, width);

@@ -42,19 +42,21 @@ inline void prefetch_rows(const float* x, std::int64_t x_stride, std::int64_t fr
 }
 
 // out [rows, >= L rounded up to 4] = X Y^t for rows <= kRows; what stands beyond L is not defined.
+// `ahead`: the next rows of X are far from the processor, and asked for meanwhile.
 template <int M = kRows>
 inline void products(int rows, const float* x, std::int64_t x_stride, const float* y,
                      std::int64_t y_stride, std::int64_t L, std::int64_t D, float* out,
-                     std::int64_t out_stride) {
+                     std::int64_t out_stride, bool ahead) {
   if constexpr (M > 1) {
-    if (rows < M) return products<M - 1>(rows, x, x_stride, y, y_stride, L, D, out, out_stride);
+    if (rows < M)
+      return products<M - 1>(rows, x, x_stride, y, y_stride, L, D, out, out_stride, ahead);
   }
+  const std::int64_t share = ahead ? (4 * D / ((L + 3) / 4) + 63) / 64 * 64 : 0;
   for (std::int64_t j = 0; j < L; j += 4) {
     const float* four[4];
     for (int n = 0; n < 4; ++n)  // the last row again rather than one beyond the end
       four[n] = y + (j + n < L ? j + n : L - 1) * y_stride;
-    const std::int64_t share = (4 * D / ((L + 3) / 4) + 63) / 64 * 64;
-    if (M == kRows) prefetch_rows(x, x_stride, j / 4 * share, (j / 4 + 1) * share);
+    if (ahead) prefetch_rows(x, x_stride, j / 4 * share, (j / 4 + 1) * share);
     dots<M>(x, x_stride, four, D, out + j, out_stride);
   }
 }
@@ -125,11 +127,16 @@ inline void product_and_outer(Weights a, std::int64_t N, std::int64_t I, const f
 template <int R>
 inline void add_rows(const float* weights, const float* x, std::int64_t x_stride, std::int64_t D,
                      float* out) {
-  for (std::int64_t d = 0; d < D; d += kFloats) {
-    Floats total = load_upto(out + d, D - d);
-    for (int n = 0; n < R; ++n) total += weights[n] * load_upto(x + n * x_stride + d, D - d);
-    store_upto(out + d, total, D - d);
+  std::int64_t d = 0;
+  for (; d + kFloats <= D; d += kFloats) {
+    Floats total = load(out + d);
+    for (int n = 0; n < R; ++n) total += weights[n] * load(x + n * x_stride + d);
+    store(out + d, total);
   }
+  if (d == D) return;
+  Floats total = load_upto(out + d, D - d);
+  for (int n = 0; n < R; ++n) total += weights[n] * load_upto(x + n * x_stride + d, D - d);
+  store_upto(out + d, total, D - d);
 }
 
 // out [D] = sum over n of weights[n] x_n; four rows at a time. From the end, since what was read

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from gban_edge.core import native, processors
-from gban_edge.ops.lengths import check_lengths, check_range
+from gban_edge.ops.checks import check_lengths, check_range, check_states
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -78,20 +78,16 @@ def align_pool(
             gives NaN for its utterance.
         RuntimeError: NumPy arrays were given and the native core is not built.
     """
-    _check_states(speech, text)
-    if isinstance(speech, np.ndarray):
-        out = _align_numpy(speech, text, speech_lengths, text_lengths, return_maps)
-    elif _use_reference:
-        return align_pool_ref(
-            speech, text, speech_lengths, text_lengths, return_weights, return_maps
-        )
-    else:
-        from gban_edge.ops import alignment_torch
+    options = return_weights, return_maps
+    if isinstance(speech, np.ndarray) and isinstance(text, np.ndarray):
+        return _align_numpy(speech, text, speech_lengths, text_lengths, *options)
+    if _use_reference:
+        return align_pool_ref(speech, text, speech_lengths, text_lengths, *options)
+    if isinstance(speech, np.ndarray) or not hasattr(speech, "requires_grad"):
+        check_states(speech, text)  # raises: one of the two is neither an array nor a tensor
+    from gban_edge.ops import alignment_torch
 
-        out = alignment_torch.align(speech, text, speech_lengths, text_lengths, return_maps)
-    weights = out[2:4] if return_weights else (None, None)
-    maps = out[4:6] if return_maps else (None, None)
-    return AlignPoolOutput(*out[:2], *weights, *maps)
+    return alignment_torch.align(speech, text, speech_lengths, text_lengths, *options)
 
 
 _use_reference = False
@@ -119,7 +115,7 @@ def align_pool_ref(
     """:func:`align_pool` in plain PyTorch, for reading and for tests; same arguments."""
     import torch
 
-    _check_states(speech, text)
+    check_states(speech, text)
     in_speech = _inside("speech_lengths", speech_lengths, speech)
     in_text = _inside("text_lengths", text_lengths, text)
     # Zeroed first: whatever stands in the padding, NaN included, must not reach a product.
@@ -158,60 +154,29 @@ def _inside(name: str, lengths: Any, states: Tensor) -> Tensor:
 
 
 def _align_numpy(
-    speech: np.ndarray, text: np.ndarray, speech_lengths: Any, text_lengths: Any, maps: bool
-) -> tuple[Any, ...]:
-    batch = speech.shape[0]
-    out = native().align_pool_forward(
-        speech,
-        text,
-        _numpy_lengths("speech_lengths", speech_lengths, batch),
-        _numpy_lengths("text_lengths", text_lengths, batch),
-        maps,
-        processors() if batch > 1 else 1,
-    )
-    return out[:4] + out[6:]  # without the sums, which only a backward needs
+    speech: np.ndarray,
+    text: np.ndarray,
+    speech_lengths: Any,
+    text_lengths: Any,
+    weights: bool,
+    maps: bool,
+) -> AlignPoolOutput:
+    batch = len(speech) if speech.ndim else 0
+    k, n = speech_lengths, text_lengths
+    if k is not None:
+        k = _numpy_lengths("speech_lengths", k, batch)
+    if n is not None:
+        n = _numpy_lengths("text_lengths", n, batch)
+    threads = processors() if batch > 1 else 1
+    try:
+        out = native().align_pool_forward(speech, text, k, n, weights, maps, False, threads)
+    except (TypeError, ValueError):  # the core's own words, unless there are better ones
+        check_states(speech, text)
+        raise
+    return AlignPoolOutput(*out[:6])
 
 
-def _numpy_lengths(name: str, lengths: Any, batch: int) -> np.ndarray | None:
-    if lengths is None:
-        return None
+def _numpy_lengths(name: str, lengths: Any, batch: int) -> np.ndarray:
     lengths = np.asarray(lengths)
     check_lengths(name, lengths, batch, lengths.dtype.kind not in "iu")
     return lengths.astype(np.int64, copy=False)
-
-
-def _check_states(speech: Any, text: Any) -> None:
-    for name, states, letters in (("speech", speech, "[B, K, D]"), ("text", text, "[B, L, D]")):
-        if not hasattr(states, "shape") or not hasattr(states, "dtype"):
-            raise ValueError(
-                f"{name} must be a NumPy array or a torch tensor, got {type(states).__name__}"
-            )
-        if len(states.shape) != 3:
-            raise ValueError(f"{name} must have shape {letters}, got {list(states.shape)}")
-    if isinstance(speech, np.ndarray) != isinstance(text, np.ndarray):
-        raise ValueError("speech and text must both be NumPy arrays or both torch tensors")
-    _check_types(speech, text)
-    if speech.shape[0] != text.shape[0] or speech.shape[2] != text.shape[2]:
-        raise ValueError(
-            "speech [B, K, D] and text [B, L, D] must agree in B and D, "
-            f"got {list(speech.shape)} and {list(text.shape)}"
-        )
-    for name, states in (("speech", speech), ("text", text)):
-        if states.shape[0] and (states.shape[1] == 0 or states.shape[2] == 0):
-            raise ValueError(f"{name} must have at least one step, got {list(states.shape)}")
-
-
-def _check_types(speech: Any, text: Any) -> None:
-    if speech.dtype != text.dtype:
-        raise ValueError(
-            f"speech and text must have one number type, got {speech.dtype}, {text.dtype}"
-        )
-    if isinstance(speech, np.ndarray):
-        if speech.dtype not in (np.float32, np.float64):
-            raise ValueError(f"speech must be float32 or float64, got {speech.dtype}")
-    elif not speech.dtype.is_floating_point:
-        raise ValueError(f"speech must be floating point, got {speech.dtype}")
-    elif speech.device != text.device:
-        raise ValueError(
-            f"speech and text must be on one device, got {speech.device}, {text.device}"
-        )

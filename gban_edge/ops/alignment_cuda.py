@@ -50,22 +50,22 @@ def forward(
     pictures = (
         (speech.new_zeros(batch, words, steps), speech.new_zeros(batch, steps, words))
         if maps
-        else (speech.new_empty(0), speech.new_empty(0))
+        else (None, None)
     )
     out = (
         speech.new_empty(batch, states),
         speech.new_empty(batch, states),
         speech.new_empty(batch, steps),
         speech.new_empty(batch, words),
+        *pictures,
         speech.new_empty(batch, steps, dtype=sums),
         speech.new_empty(batch, words, dtype=sums),
-        *pictures,
     )
     if batch:
         sizes = (batch, steps, words, states)
         place = _place(speech)
         workspace = _workspace(*place, sizes)
-        addresses = [_address(x if x.numel() else None) for x in out]
+        addresses = [_address(x) for x in out]
         native().cuda_align_pool_forward(
             *place, sizes, _strided(speech), _strided(text), _address(k), _address(n), addresses,
             workspace.data_ptr(),

@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
-from gban_edge.ops.lengths import check_range
+from gban_edge.ops.checks import check_range
 
 
 def sum_type(states: torch.dtype) -> torch.dtype:
@@ -72,16 +72,16 @@ def _weights(s: _Scores) -> tuple[Tensor, Tensor]:
 def forward(
     speech: Tensor, text: Tensor, k: Tensor | None, n: Tensor | None, maps: bool
 ) -> tuple[Any, ...]:
-    """a_s, a_t, w_s, w_t, r, c, alpha [B, L, K], beta [B, K, L]; the last two empty or full."""
+    """a_s, a_t, w_s, w_t, alpha [B, L, K], beta [B, K, L], r, c; the maps None or full."""
     s = _scores(speech, text, k, n)
     w_s, w_t = _weights(s)
     a_s = torch.einsum("bk,bkd->bd", w_s, s.speech)
     a_t = torch.einsum("bl,bld->bd", w_t, s.text)
     pooled = (x.to(speech.dtype) for x in (a_s, a_t, w_s, w_t))
     if not maps:
-        return *pooled, s.r, s.c, speech.new_empty(0), speech.new_empty(0)
+        return *pooled, None, None, s.r, s.c
     alpha, beta = s.alpha.transpose(1, 2).to(speech.dtype), s.beta.to(speech.dtype)
-    return *pooled, s.r, s.c, alpha.contiguous(), beta
+    return *pooled, alpha.contiguous(), beta, s.r, s.c
 
 
 def backward(

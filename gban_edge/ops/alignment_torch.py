@@ -14,10 +14,12 @@ from torch import Tensor
 
 from gban_edge.core import native
 from gban_edge.ops import alignment_cuda, alignment_formulas
-from gban_edge.ops.lengths import check_lengths, check_range
+from gban_edge.ops.alignment import AlignPoolOutput
+from gban_edge.ops.checks import check_lengths, check_range, check_states
 
 Tensors = tuple[Tensor, ...]
-"""a_s [B,D], a_t [B,D], w_s [B,K], w_t [B,L], r [B,K], c [B,L], alpha [B,L,K], beta [B,K,L]."""
+"""a_s [B, D], a_t [B, D], w_s [B, K], w_t [B, L], alpha [B, L, K], beta [B, K, L], r [B, K] and
+c [B, L]; alpha and beta are empty unless asked for."""
 
 
 FORWARD = (
@@ -31,18 +33,46 @@ BACKWARD = (
 
 
 def align(
-    speech: Tensor, text: Tensor, speech_lengths: Any, text_lengths: Any, maps: bool
-) -> tuple[Tensor, ...]:
-    """a_s, a_t, w_s, w_t, alpha, beta; the last two empty unless ``maps``. States were checked."""
-    k = _lengths("speech_lengths", speech_lengths, speech)
-    n = _lengths("text_lengths", text_lengths, text)
-    wants_gradient = torch.is_grad_enabled() and (speech.requires_grad or text.requires_grad)
-    eager = not torch.compiler.is_compiling() and type(speech) is type(text) is Tensor
-    if eager and not wants_gradient:
-        out = _forward(speech, text, k, n, maps)  # spares the dispatcher's tens of microseconds
-    else:
-        out = align_pool_op(speech, text, k, n, maps)
-    return (*out[:4], *out[6:])
+    speech: Tensor,
+    text: Tensor,
+    speech_lengths: Any,
+    text_lengths: Any,
+    weights: bool,
+    maps: bool,
+) -> AlignPoolOutput:
+    """:func:`gban_edge.ops.align_pool` for tensors."""
+    if not _plain(speech, text):
+        check_states(speech, text)
+        k = _lengths("speech_lengths", speech_lengths, speech)
+        n = _lengths("text_lengths", text_lengths, text)
+        return _chosen(align_pool_op(speech, text, k, n, maps), weights, maps)
+    # Straight to the core: spares the dispatcher's tens of microseconds and, where all is well, the
+    # checks' too.
+    if not (_native_cpu(speech) and _native_cpu(text)):
+        check_states(speech, text)
+    try:
+        k = _lengths("speech_lengths", speech_lengths, speech)
+        n = _lengths("text_lengths", text_lengths, text)
+        out = _forward(speech, text, k, n, maps, weights, sums=False)
+    except (TypeError, ValueError, IndexError):
+        check_states(speech, text)
+        raise
+    return _chosen(out, weights, maps)
+
+
+def _chosen(out: tuple[Any, ...], weights: bool, maps: bool) -> AlignPoolOutput:
+    a_s, a_t, w_s, w_t, alpha, beta, *_sums = out
+    shares = (w_s, w_t) if weights else (None, None)
+    return AlignPoolOutput(a_s, a_t, *shares, *((alpha, beta) if maps else (None, None)))
+
+
+def _plain(speech: Tensor, text: Tensor) -> bool:
+    """Whether nothing but the values is wanted: no gradient, no tracing, no tensor subclass."""
+    return (
+        not torch.compiler.is_compiling()
+        and type(speech) is type(text) is Tensor
+        and not (torch.is_grad_enabled() and (speech.requires_grad or text.requires_grad))
+    )
 
 
 def _lengths(name: str, lengths: Any, states: Tensor) -> Tensor | None:
@@ -61,21 +91,36 @@ def _native_cpu(speech: Tensor) -> bool:
 
 
 def _array(tensor: Tensor | None) -> Any:
-    return None if tensor is None else tensor.detach().numpy()
+    if tensor is None:
+        return None
+    return tensor.detach().numpy() if tensor.requires_grad else tensor.numpy()
 
 
 def _forward(
-    speech: Tensor, text: Tensor, k: Tensor | None, n: Tensor | None, maps: bool
-) -> Tensors:
-    """The op itself, on real tensors."""
+    speech: Tensor,
+    text: Tensor,
+    k: Tensor | None,
+    n: Tensor | None,
+    maps: bool,
+    weights: bool = True,
+    sums: bool = True,
+) -> tuple[Any, ...]:
+    """``Tensors``, with None for what was not asked for and not computed."""
     if alignment_cuda.supports(speech):
         return alignment_cuda.forward(speech, text, k, n, maps)
     if _native_cpu(speech):
         arrays = native().align_pool_forward(
-            *map(_array, (speech, text, k, n)), maps, torch.get_num_threads()
+            *map(_array, (speech, text, k, n)), weights, maps, sums, torch.get_num_threads()
         )
-        return tuple(speech.new_empty(0) if a is None else torch.from_numpy(a) for a in arrays)
+        return tuple(None if a is None else torch.from_numpy(a) for a in arrays)
     return alignment_formulas.forward(speech, text, k, n, maps)
+
+
+def _forward_op(
+    speech: Tensor, text: Tensor, k: Tensor | None, n: Tensor | None, maps: bool
+) -> Tensors:
+    out = _forward(speech, text, k, n, maps)
+    return tuple(speech.new_empty(0) if x is None else x for x in out)
 
 
 def _backward(
@@ -102,7 +147,7 @@ def _backward(
 
 
 align_pool_op = torch.library.custom_op(
-    "gban_edge::align_pool", _forward, mutates_args=(), schema=FORWARD
+    "gban_edge::align_pool", _forward_op, mutates_args=(), schema=FORWARD
 )
 align_pool_backward_op = torch.library.custom_op(
     "gban_edge::align_pool_backward", _backward, mutates_args=(), schema=BACKWARD
@@ -110,7 +155,7 @@ align_pool_backward_op = torch.library.custom_op(
 
 
 @align_pool_op.register_fake
-def _(speech: Tensor, text: Tensor, k: Any, n: Any, maps: bool) -> Tensors:
+def _forward_shapes(speech: Tensor, text: Tensor, k: Any, n: Any, maps: bool) -> Tensors:
     (batch, steps, states), words = speech.shape, text.shape[1]
     sums = alignment_formulas.sum_type(speech.dtype)
     return (
@@ -118,22 +163,22 @@ def _(speech: Tensor, text: Tensor, k: Any, n: Any, maps: bool) -> Tensors:
         speech.new_empty(batch, states),
         speech.new_empty(batch, steps),
         speech.new_empty(batch, words),
-        speech.new_empty(batch, steps, dtype=sums),
-        speech.new_empty(batch, words, dtype=sums),
         speech.new_empty((batch, words, steps) if maps else 0),
         speech.new_empty((batch, steps, words) if maps else 0),
+        speech.new_empty(batch, steps, dtype=sums),
+        speech.new_empty(batch, words, dtype=sums),
     )
 
 
 @align_pool_backward_op.register_fake
-def _(speech: Tensor, text: Tensor, *_rest: Any) -> tuple[Tensor, Tensor]:
+def _backward_shapes(speech: Tensor, text: Tensor, *_rest: Any) -> tuple[Tensor, Tensor]:
     return speech.new_empty(speech.shape), text.new_empty(text.shape)
 
 
 def _save(ctx: Any, inputs: tuple[Any, ...], output: Tensors) -> None:
     ctx.set_materialize_grads(False)
     ctx.mark_non_differentiable(*output[4:])
-    ctx.save_for_backward(*inputs[:4], *output[4:6])
+    ctx.save_for_backward(*inputs[:4], *output[6:])
 
 
 def _derive(ctx: Any, d_a_s: Any, d_a_t: Any, d_w_s: Any, d_w_t: Any, *_rest: Any) -> Any:
