@@ -3,19 +3,25 @@
 # make test-full    that and the whole main job, and the base package on every Python on the PATH:
 #                   about 15 minutes on 2 cores
 #
+# make kernel-report    registers, spills and shared memory of the CUDA kernels (needs nvcc): 1 minute
+# make bench            the alignment and the frontend beside their peers: 3 minutes
+#
 # PYTHON=python3.11     the interpreter to make .venv with (3.10 to 3.13)
 # TORCH_ARGS="..."      pip's arguments for torch alone, to take it from elsewhere:
 #                       TORCH_ARGS="--index-url ADDRESS"
+# GBAN_CUDA=auto|0|1    build the CUDA kernels where nvcc works, never, or fail without
 # ARGS="..."            arguments of train/run_folds.py, for make run
 PYTHON ?= python3
 TORCH_ARGS ?=
 ARGS ?=
+GBAN_CUDA ?= auto
+export GBAN_CUDA
 VENV := .venv
 BIN := $(VENV)/bin
 BUILD := build/cmake
 SET_UP = $(PYTHON) tools/venv.py $(VENV)
 
-.PHONY: run test test-full lint format ctest setup clean
+.PHONY: run test test-full lint format ctest kernel-report bench setup clean
 
 run:
 	@$(SET_UP) train --torch-args "$(TORCH_ARGS)"
@@ -25,10 +31,10 @@ setup:
 	@$(SET_UP) train,test,lint --torch-args "$(TORCH_ARGS)"
 
 test: setup lint ctest
-	$(BIN)/python -m pytest -m "not full"
+	$(BIN)/python -m pytest -m "not full and not gpu"
 
 test-full: setup lint ctest
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -m "not gpu"
 
 # The hooks of .pre-commit-config.yaml, over every file; they need a git checkout.
 lint: setup
@@ -37,13 +43,22 @@ lint: setup
 format: setup
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
-	find csrc -name '*.h' -o -name '*.cpp' | xargs $(BIN)/clang-format -i
+	git ls-files 'csrc/*.h' 'csrc/*.cpp' 'csrc/*.cu' 'csrc/*.cuh' | xargs $(BIN)/clang-format -i
 
 ctest: setup
 	$(BIN)/cmake -S . -B $(BUILD) -G Ninja -DCMAKE_MAKE_PROGRAM="$(CURDIR)/$(BIN)/ninja" \
-	  -DGBAN_PYTHON=OFF -DGBAN_TESTS=ON > /dev/null
+	  -DGBAN_PYTHON=OFF -DGBAN_TESTS=ON -DGBAN_CUDA=0 > /dev/null
 	$(BIN)/cmake --build $(BUILD)
-	$(BIN)/ctest --test-dir $(BUILD) --output-on-failure
+	$(BIN)/ctest --test-dir $(BUILD) --output-on-failure -j 2
+
+# Registers, spills and shared memory of every CUDA kernel; needs nvcc, no GPU.
+kernel-report:
+	@$(PYTHON) tools/kernel_report.py
+
+# The alignment and the frontend beside their peers, one CPU thread.
+bench: setup
+	$(BIN)/python benchmarks/bench_alignment.py
+	$(BIN)/python benchmarks/bench_frontend.py
 
 clean:
 	rm -rf build $(VENV) gban_edge/*.so *.egg-info

@@ -24,10 +24,12 @@ from typing import Any
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 import alignment_peers as peers
+import numpy as np
 import timing
 import torch
 from torch import Tensor
 
+from gban_edge import ops
 from gban_edge.core import native
 
 Shape = tuple[int, int, int, int]
@@ -35,7 +37,7 @@ SHAPES: list[Shape] = [(1, 44, 10, 256), (32, 187, 20, 256), (64, 750, 64, 256),
 LARGE: Shape = (512, 750, 64, 256)
 QUICK: list[Shape] = [(1, 44, 10, 256), (2, 90, 12, 64)]
 TOLERANCE = {torch.float32: 2e-5, torch.float16: 4e-3, torch.bfloat16: 3e-2}
-OURS = "align_pool"
+OURS, NUMPY = "align_pool", "align_pool, NumPy"
 
 
 def main() -> None:
@@ -125,6 +127,9 @@ def run_case(
                     raise
                 row["failed"][name] = f"{type(problem).__name__}: {str(problem)[:200]}"
         calls = {name: partial(form, speech, text) for name, form in right.items()}
+        if not gpu:  # what a runtime without torch calls
+            calls[NUMPY] = partial(ops.align_pool, speech.numpy(), text.numpy())
+            np.testing.assert_array_equal(calls[NUMPY]().speech, right[OURS](speech, text)[0])
         row["forward"] = timed(calls, options.rounds, gpu)
         if gpu:
             graphs = {name: timing.graphed(call) for name, call in calls.items()}
@@ -181,21 +186,33 @@ def show(row: dict[str, Any]) -> None:
     print(f"\n{steps}x{words}x{size}, B={batch}, {row['type']}"
           f"   (error of align_pool {row['error'][OURS]:.0e})")  # fmt: skip
     kinds = [k for k in ("forward", "forward, graph", "forward + backward") if k in row]
-    print(f"{'us: median (min-max)':26}" + "".join(f"{kind:>36}" for kind in kinds))
+    print(f"{'us: median (min-max)':20}" + "".join(f"{kind:>38}" for kind in kinds))
     for name in row["forward"]:
-        cells = []
-        for kind in kinds:
-            mine, its = row[kind][OURS]["median"], row[kind][name]
-            figures = f"{its['median'] * 1e6:9.1f} ({its['min'] * 1e6:.1f}-{its['max'] * 1e6:.1f})"
-            cells.append(f"{figures:>27} {its['median'] / mine:6.2f}x ")
-        print(f"{name:26}" + "".join(cells))
+        print(f"{name:20}" + "".join(cell(row[kind], name) for kind in kinds))
+    if NUMPY in row["forward"]:
+        mine = row["forward"][NUMPY]["median"]
+        ratios = (f"{n} {t['median'] / mine:.2f}x" for n, t in row["forward"].items() if n != NUMPY)
+        print(f"forward, beside {NUMPY}: " + ", ".join(ratios))
     for name, reason in row["failed"].items():
-        print(f"{name:26}  could not run: {reason}")
+        print(f"{name:20}  could not run: {reason}")
     if "extra memory" in row:
-        share = row["share of copy bandwidth"]
-        print(f"read once: {row['bytes'] / 1e6:.1f} MB, {share:.0%} of the copy bandwidth; "
-              + "extra memory " + ", ".join(f"{name} {size / 1e6:.2f} MB"
-              for name, size in row["extra memory"].items()))  # fmt: skip
+        show_memory(row)
+
+
+def cell(times: dict[str, dict[str, float]], name: str) -> str:
+    """Median, range, and the ratio to align_pool, 38 characters wide."""
+    if name not in times:
+        return f"{'-':>38}"
+    middle, low, high = (times[name][k] * 1e6 for k in ("median", "min", "max"))
+    figures = f"{middle:.1f} ({low:.1f}-{high:.1f})"
+    return f"{figures:>29} {times[name]['median'] / times[OURS]['median']:7.2f}x"
+
+
+def show_memory(row: dict[str, Any]) -> None:
+    extra = ", ".join(f"{name} {size / 1e6:.2f} MB" for name, size in row["extra memory"].items())
+    share = row["share of copy bandwidth"]
+    print(f"read once: {row['bytes'] / 1e6:.1f} MB, {share:.0%} of the copy bandwidth")
+    print(f"extra memory: {extra}")
 
 
 if __name__ == "__main__":

@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import soundfile
 import torch
 
 from gban_edge.config import GBANConfig
@@ -68,6 +67,8 @@ def alignment_case(
 
 def write_corpus(root: Path, each: int = 2, seed: int = 0) -> Path:
     """A tiny corpus in IEMOCAP's layout, of noise instead of speech: ``each`` turns a label."""
+    import soundfile  # here, since the machine that lends a GPU has none and needs the rest
+
     rng = np.random.default_rng(seed)
     for session in range(1, 6):
         folder = root / f"Session{session}"

@@ -243,6 +243,7 @@ def test_two_threads_may_share_one():
 
 
 def test_a_core_that_is_not_built_names_the_cure(monkeypatch):
+    native.cache_clear()
     monkeypatch.setitem(sys.modules, "gban_edge._core", None)
     with pytest.raises(RuntimeError, match=r"pip install \."):
         features.extract(np.zeros(600))

@@ -10,7 +10,7 @@ import pytest
 import torch
 from helpers import SMALL, ragged_batch
 
-from gban_edge import models, ops
+from gban_edge import ops
 from gban_edge.core import native
 from gban_edge.ops import alignment_cuda
 from gban_edge.ops.alignment_torch import align_pool_backward_op, align_pool_op
@@ -174,6 +174,8 @@ def test_torch_compile_without_a_graph_break():
 
 
 def test_gban_trains_on_the_gpu_as_on_the_cpu():
+    from gban_edge import models  # needs safetensors, which no other test here does
+
     config = SMALL.from_dict({**SMALL.to_dict(), "hidden": 16})
     batch = ragged_batch(np.random.default_rng(0), config, 6)
     found = []

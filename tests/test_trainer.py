@@ -3,7 +3,7 @@ import pytest
 import torch
 from helpers import SMALL
 
-from gban_edge import models
+from gban_edge import models, ops
 from train import recipes
 from train.data import Example
 from train.trainer import predict, train
@@ -47,6 +47,19 @@ def test_two_trainings_are_equal_to_the_last_bit(tmp_path):
     model = network()
     other = train(model, examples(), examples(9, 1), RECIPE, "t", tmp_path / "other.pt")
     assert other != runs[0][0]
+
+
+def test_native_and_reference_alignment_take_the_same_first_steps(tmp_path):
+    """One epoch of five steps: rounding has not yet grown beyond 1e-4 of the loss."""
+    losses = []
+    for enabled in (False, True):
+        with ops.reference(enabled):
+            history = train(
+                network(), examples(), examples(9, 1), RECIPE.with_overrides(epochs=1), "s",
+                tmp_path / f"{enabled}.pt",
+            )  # fmt: skip
+        losses.append((history[0]["train_loss"], history[0]["validation_loss"]))
+    np.testing.assert_allclose(losses[0], losses[1], rtol=1e-4)
 
 
 class KilledError(Exception):

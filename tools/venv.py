@@ -12,6 +12,7 @@ index may have a CPU build for one of them only.
 import argparse
 import hashlib
 import json
+import os
 import shlex
 import shutil
 import subprocess
@@ -31,7 +32,8 @@ def main() -> None:
     parser.add_argument("--torch-args", default="", help="arguments of pip for torch alone")
     arguments = parser.parse_args()
     stamp = arguments.folder / "ready.json"
-    want = {"sources": fingerprint(), "torch_args": arguments.torch_args}
+    cuda = os.environ.get("GBAN_CUDA", "auto")
+    want = {"sources": fingerprint(), "torch_args": arguments.torch_args, "cuda": cuda}
     extras = set(arguments.extras.split(","))
     try:
         have = json.loads(stamp.read_text())
@@ -48,7 +50,9 @@ def main() -> None:
 def fingerprint() -> str:
     """One hash of everything that the installed package is built from."""
     total = hashlib.sha256()
-    for path in [ROOT / name for name in SOURCES] + sorted((ROOT / "csrc").rglob("*")):
+    parts = ("cmake", "csrc/bindings", "csrc/cpu", "csrc/cuda", "csrc/include")
+    built = [p for part in parts for p in sorted((ROOT / part).rglob("*"))]
+    for path in [ROOT / name for name in SOURCES] + built:
         if path.is_file():
             total.update(str(path.relative_to(ROOT)).encode() + b"\0" + path.read_bytes())
     return total.hexdigest()
