@@ -47,8 +47,10 @@ format: setup
 
 ctest: setup
 	$(BIN)/cmake -S . -B $(BUILD) -G Ninja -DCMAKE_MAKE_PROGRAM="$(CURDIR)/$(BIN)/ninja" \
+	  -DPython_EXECUTABLE="$(CURDIR)/$(BIN)/python" \
+	  -Dpybind11_DIR="$$($(BIN)/python -m pybind11 --cmakedir)" \
 	  -DGBAN_PYTHON=OFF -DGBAN_TESTS=ON -DGBAN_CUDA=0 > /dev/null
-	$(BIN)/cmake --build $(BUILD)
+	$(BIN)/cmake --build $(BUILD) --target all _emulated
 	$(BIN)/ctest --test-dir $(BUILD) --output-on-failure -j 2
 
 # Registers, spills and shared memory of every CUDA kernel; needs nvcc, no GPU.

@@ -6,6 +6,8 @@ import subprocess
 import pytest
 from helpers import ROOT
 
+from gban_edge import info
+
 TEXT = (ROOT / "README.md").read_text()
 
 
@@ -42,6 +44,18 @@ def test_the_result_table_has_the_form_that_the_program_prints():
         *folds, mean = (float(cell) for cell in row.split("|")[2:-1])
         assert len(folds) == 5
         assert mean == pytest.approx(sum(folds) / 5, abs=1e-4)
+
+
+def test_what_it_says_of_the_gpu_is_what_info_says():
+    never = "not yet run on a GPU for these sources" in TEXT
+    assert never == info.last_run(info.kernel_sources()).startswith(info.NOT_YET)
+
+
+def test_the_python_in_it_runs():
+    blocks = [b for b in re.findall(r"```python\n(.*?)```", TEXT, re.DOTALL) if "RUN/" not in b]
+    assert blocks
+    for block in blocks:
+        exec(compile(block, "README.md", "exec"), {})
 
 
 def test_no_registry_host_is_named():

@@ -64,7 +64,7 @@ def forward(
     if batch:
         sizes = (batch, steps, words, states)
         place = _place(speech)
-        workspace = _workspace(*place, sizes)
+        workspace = _workspace(*place, sizes, speech)
         addresses = [_address(x) for x in out]
         native().cuda_align_pool_forward(
             *place, sizes, _strided(speech), _strided(text), _address(k), _address(n), addresses,
@@ -132,7 +132,9 @@ def _place(speech: Tensor) -> tuple[str, int, int]:
 _workspaces: dict[tuple[int, int], Tensor] = {}
 
 
-def _workspace(kind: str, device: int, stream: int, sizes: tuple[int, int, int, int]) -> Tensor:
+def _workspace(
+    kind: str, device: int, stream: int, sizes: tuple[int, int, int, int], like: Tensor
+) -> Tensor:
     """Device memory whose counters are zero: kept for each stream, since a call leaves them zero.
 
     A graph that is being captured gets its own, zeroed within the graph: it may later run beside
@@ -143,7 +145,7 @@ def _workspace(kind: str, device: int, stream: int, sizes: tuple[int, int, int, 
     capturing = torch.cuda.is_current_stream_capturing()
     if kept is not None and kept.numel() >= size and not capturing:
         return kept
-    fresh = torch.zeros(size, dtype=torch.uint8, device=f"cuda:{device}")
+    fresh = like.new_zeros(size, dtype=torch.uint8)
     if not capturing:
         _workspaces[(device, stream)] = fresh
     return fresh
