@@ -11,9 +11,9 @@ from gban_edge.ops.alignment_torch import align_pool_backward_op, align_pool_op
 
 
 def tensors(seed: int, precision=np.float32, limit: int | None = None):
-    """speech, text (requiring gradients) and lengths of a random ragged case."""
+    """speech, text (requiring gradients) and lengths of a random ragged case, cut to ``limit``."""
     speech, text, k, n = alignment_case(seed, precision)
-    speech, text = speech[:, :limit], text[:, :limit]
+    speech, text = speech[:, :limit, :limit], text[:, :limit, :limit]
     k, n = np.minimum(k, speech.shape[1]), np.minimum(n, text.shape[1])
     leaves = [torch.from_numpy(x.copy()).requires_grad_() for x in (speech, text)]
     return *leaves, torch.from_numpy(k), torch.from_numpy(n)
