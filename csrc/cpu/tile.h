@@ -5,8 +5,13 @@
 
 namespace gban::GBAN_ISA {
 
-// Rows of the left operand in one register block: kRows x 4 sums and what feeds them.
+// Rows of the left operand in one register block: kRows x 4 sums and what feeds them. ARM's
+// instructions take no operand from memory: six rows would be 24 sums, and GCC and Clang spill.
+#if defined(__aarch64__)
+constexpr int kRows = 5;
+#else
 constexpr int kRows = kRegisters == 32 ? 6 : 3;
+#endif
 
 // out[m * out_stride + n] = x_m . y_n for m < M, n < 4, over D numbers.
 template <int M>
@@ -67,11 +72,13 @@ struct Weights {
   std::int64_t row_stride, column_stride;
 };
 
-// out[m][d ...] = u[m] v[d ...] + sum_i a(m, i) y_i[d ...] for m < M, over n <= V vectors' numbers.
+// out[m][d ...] = u[m] v[d ...] + sum_i a(m, i) y_i[d ...] for m < M, over n numbers: V
+// vectors, or with V = 1 what there is of one.
 template <int M, int V>
 inline void combine(Weights a, std::int64_t I, const float* y, std::int64_t y_stride,
                     const float* u, const float* v, float* out, std::int64_t out_stride,
                     std::int64_t n) {
+  if constexpr (V > 1) n = V * kFloats;  // known to the compiler, so that no load asks for it
   Floats part[M][V];
   for (int c = 0; c < V; ++c) {
     const Floats base = load_upto(v + c * kFloats, n - c * kFloats);

@@ -271,7 +271,8 @@ struct Gradients : BackwardBlock<T, R, C> {
       const int d = 8 * (warp + kWarps * piece);
       if (d >= this->D) continue;
       float sums[kPieces][4] = {};
-      GBAN_UNROLL
+      // Not all of it: CUDA 12.6 then loads so much ahead that it spills.
+      GBAN_UNROLL_2
       for (int k = 0; k < C; k += 8) {
         const float b[2] = {shared_value(this->y + (k + t) * bytes, d + g, T{}),
                             shared_value(this->y + (k + t + 4) * bytes, d + g, T{})};

@@ -10,8 +10,10 @@
 // Loops over a thread's registers must be unrolled, or the registers become memory.
 #if defined(__CUDACC__)
 #define GBAN_UNROLL _Pragma("unroll")
+#define GBAN_UNROLL_2 _Pragma("unroll 2")
 #else
 #define GBAN_UNROLL
+#define GBAN_UNROLL_2
 #endif
 
 namespace gban::cuda {
