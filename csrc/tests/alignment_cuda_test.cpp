@@ -176,7 +176,8 @@ Shape random_shape(std::mt19937_64& rng, int i) {
   const auto upto = [&](std::uint64_t n) { return static_cast<std::int64_t>(1 + rng() % n); };
   if (i % 12 == 11) return {upto(4), upto(40), upto(20), 8 * upto(128), i / 12 % 2};
   if (i % 12 == 5) return {2, 280 + upto(400), upto(4), 8, 4};
-  if (i % 12 == 8) return {2, upto(4), 280 + upto(400), 8, i / 12 % 3};
+  if (i % 12 == 9) return {2, upto(4), 280 + upto(400), 8, i / 12 % 3};
+  if (i % 12 == 8) return {4, 128, 32, 8 * upto(2), 3};  // whole tiles; two groups take turns
   const int device = i % kDeviceCount;  // on the last two, always several row tiles
   const std::int64_t K = device < 3 ? upto(150) : 64 + upto(86);
   return {1 + i / kDeviceCount % 4, K, upto(70), 8 * upto(12), device};
@@ -197,7 +198,7 @@ Case random_case(std::mt19937_64& rng, int i) {
 
 struct Worst {
   double forward = 0, backward = 0;
-  bool same = true;
+  bool same = true, sums_end = true;
 };
 
 // How often each kind of plan was run.
@@ -216,6 +217,15 @@ struct Plans {
   }
 };
 
+// Whether the row sums are positive up to the true lengths and zero beyond.
+bool sums_end(const std::vector<float>& sums, const std::vector<std::int64_t>& lengths) {
+  const std::size_t limit = sums.size() / lengths.size();
+  for (std::size_t i = 0; i < sums.size(); ++i)
+    if (!(i % limit < static_cast<std::size_t>(lengths[i / limit]) ? sums[i] > 0 : sums[i] == 0))
+      return false;
+  return true;
+}
+
 template <typename T>
 void trial(std::mt19937_64& rng, int i, Worst& worst, Plans& plans) {
   const Case c = random_case<T>(rng, i);
@@ -227,6 +237,7 @@ void trial(std::mt19937_64& rng, int i, Worst& worst, Plans& plans) {
     shim::options().seed = 1000 * schedule + i;
     worst.same &= run<T>(c).same(out);
   }
+  worst.sums_end &= sums_end(out.r, p.k) && sums_end(out.c, p.l);
   const auto check = [](double& error, const Numbers& want, const std::vector<T>& got) {
     error = std::max(error, gold::error(want, wide(got)));
   };
@@ -246,6 +257,7 @@ void trials(const char* name, int type, Plans& plans) {
               worst.backward);
   expect(worst.forward <= Limits<T>::forward && worst.backward <= Limits<T>::backward,
          std::string(name) + ", random ragged shapes");
+  expect(worst.sums_end, std::string(name) + ", sums are zero beyond the true lengths alone");
   expect(worst.same, std::string(name) + ", the same bits under every schedule");
 }
 
