@@ -40,8 +40,8 @@ struct Shape {
 
 // All that there is time for where a CUDA thread is an OS thread: every kind of plan, with two
 // column tiles where a block could run ahead from one to the next. Those at odd places are ragged.
-constexpr Shape kFew[] = {{3, 70, 20, 8, 4}, {1, 40, 36, 16, 0}, {1, 70, 36, 16, 4},
-                          {2, 70, 36, 8, 1}, {2, 70, 36, 8, 4},  {1, 33, 9, 8, 1}};
+constexpr Shape kFew[] = {{2, 70, 20, 8, 4}, {1, 40, 36, 16, 0}, {1, 70, 36, 16, 4},
+                          {1, 70, 20, 8, 1}, {2, 70, 36, 8, 4},  {1, 33, 9, 8, 1}};
 
 template <typename T>
 struct Limits {  // of the errors, relative to the largest number: about what storing rounds off
