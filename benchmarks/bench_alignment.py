@@ -42,9 +42,10 @@ OURS, NUMPY = "align_pool", "align_pool, NumPy"
 
 def main() -> None:
     options = arguments()
-    torch.set_num_threads(options.threads)
-    os.environ.setdefault("OMP_NUM_THREADS", str(options.threads))
     gpu = options.device == "cuda"
+    torch.set_num_threads(options.threads)
+    if not gpu and hasattr(os, "sched_setaffinity"):  # align_pool on NumPy takes all it may use
+        os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[: options.threads])
     record: dict[str, Any] = {"machine": machine(options), "rounds": options.rounds, "cases": []}
     print(record["machine"])
     if gpu:
