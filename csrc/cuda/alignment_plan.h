@@ -7,8 +7,8 @@
 #include <stdexcept>
 #include <string>
 
-#include "alignment_backward.cuh"
 #include "alignment_forward.cuh"
+#include "alignment_gradients.cuh"
 
 namespace gban::cuda {
 

@@ -9,14 +9,14 @@ namespace gban::cuda {
 
 struct Device {
   std::string name;
-  int major, minor;  // compute capability
-  int processors;    // streaming multiprocessors
+  int major, minor;    // compute capability
+  int processors;      // streaming multiprocessors
   std::size_t memory;  // bytes
 };
 
 struct Devices {
   std::vector<Device> found;
-  std::string reason;  // why none was found, in CUDA's words; empty where some were
+  std::string reason;   // why none was found, in CUDA's words; empty where some were
   int runtime, driver;  // versions as CUDA writes them: 13000 is 13.0; driver 0: there is none
 };
 
