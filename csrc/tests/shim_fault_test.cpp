@@ -187,7 +187,8 @@ void check_divergence() {
   const std::string barrier = "divergent barrier", warp = "warp collective in divergent code";
   expect_fault("a barrier in two places", barrier, [] { run(two_barriers); });
   expect_fault("a thread that leaves", "divergent", [] { run(leave_before_a_barrier); });
-  expect_fault("a shuffle in a branch", "in divergent code", [] { run(shuffle_in_a_branch, 1); });
+  // Which thread sees it, the one that waits or the one that returns, is up to the OS.
+  expect_fault("a shuffle in a branch", "divergent code", [] { run(shuffle_in_a_branch, 1); });
   expect_fault("a shuffle against a barrier", warp,
                [] { run(shuffle_against_barrier, 1, false, 32); });
   expect_fault("half a warp's mma", "mma_m16n8k16 of Half", [] { run(mma_by_half_a_warp); });
