@@ -1,7 +1,7 @@
 # make run          set up .venv and run the main job on the built-in corpus
-# make test         set up .venv, then format, lint, types, build, C++ tests, Python tests: 7 minutes
+# make test         set up .venv, then format, lint, types, build, C++ tests, Python tests: 9 minutes
 # make test-full    that and the whole main job, and the base package on every Python on the PATH:
-#                   about 15 minutes on 2 cores
+#                   about 20 minutes on 2 cores
 #
 # make kernel-report    registers, spills and shared memory of the CUDA kernels (needs nvcc): 1 minute
 # make bench            the alignment and the frontend beside their peers: 3 minutes

@@ -1,5 +1,6 @@
 """A run that is killed, stopped or repeated: resumed with equal results, never overwritten."""
 
+import contextlib
 import fcntl
 import os
 import random
@@ -10,7 +11,10 @@ import sys
 import time
 from pathlib import Path
 
+import pytest
 from helpers import ROOT, SHORT, assert_clean_error, plain_environment, results, run_folds
+
+from train.processes import heeding_interrupts
 
 
 def start(*arguments):
@@ -80,6 +84,18 @@ def test_control_c_stops_at_once_and_says_how_to_go_on(cache, tmp_path):
     assert process.returncode == 130
     assert "--resume goes on" in errors
     assert "Traceback" not in errors
+
+
+def test_an_interrupt_that_python_drops_is_heeded_all_the_same():
+    before = signal.getsignal(signal.SIGINT)
+    with heeding_interrupts() as check:
+        check()
+        with contextlib.suppress(KeyboardInterrupt):  # as a callback of the collector does
+            os.kill(os.getpid(), signal.SIGINT)
+            time.sleep(1)
+        with pytest.raises(KeyboardInterrupt):
+            check()
+    assert signal.getsignal(signal.SIGINT) is before
 
 
 def test_workers_end_with_a_killed_run(cache, tmp_path):

@@ -13,7 +13,7 @@ from typing import Any
 
 import torch
 
-from train.processes import end_with_parent
+from train.processes import end_with_parent, heeding_interrupts
 from train.tasks import Shared, Task, run_task
 
 OnEpoch = Callable[[Task, dict[str, Any]], None]
@@ -44,11 +44,13 @@ def run_grid(
     futures = {}
     try:
         futures = {pool.submit(_work, shared, task): task for task in tasks}
-        while futures:
-            finished, _ = wait(futures, timeout=0.2, return_when=FIRST_COMPLETED)
-            _drain(messages, on_epoch)
-            for future in finished:
-                yield futures.pop(future), future.result()
+        with heeding_interrupts() as check_interrupt:
+            while futures:
+                finished, _ = wait(futures, timeout=0.2, return_when=FIRST_COMPLETED)
+                check_interrupt()
+                _drain(messages, on_epoch)
+                for future in finished:
+                    yield futures.pop(future), future.result()
     except BrokenProcessPool as error:
         raise RuntimeError(
             "a worker process died (killed, or out of memory?); finished work is kept: run the "
