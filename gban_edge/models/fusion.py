@@ -1,4 +1,4 @@
-"""Group gated fusion: eqs. 15-21 of the paper."""
+"""Gated fusion: the gate of one pair of vectors, and the group gated fusion of eqs. 15-21."""
 
 from __future__ import annotations
 
@@ -6,6 +6,8 @@ import torch
 from torch import Tensor, nn
 
 from gban_edge.config import GBANConfig
+from gban_edge.models.aligned import AlignedSystem, Fusion, Vectors
+from gban_edge.models.system import Representation
 
 
 class GatedPair(nn.Module):
@@ -26,18 +28,38 @@ class GatedPair(nn.Module):
         return z * torch.tanh(self.speech(speech)) + (1 - z) * torch.tanh(self.text(text)), z
 
 
-class GroupGatedFusion(nn.Module):
-    """h = aligned group + last-state group (eq. 21); also returns the gates z_p and z_q."""
+class GroupGatedFusion(Fusion):
+    """h = aligned group + last-state group (eq. 21); the gates are z_p and z_q [B, fusion]."""
 
     def __init__(self, config: GBANConfig) -> None:
         super().__init__()
+        self.width = config.fusion
         self.aligned = GatedPair(config)
         self.last = GatedPair(config)
 
-    def forward(
-        self, a_s: Tensor, a_t: Tensor, h_s: Tensor, h_t: Tensor
-    ) -> tuple[Tensor, Tensor, Tensor]:
-        """Four vectors [B, D] -> h, z_p, z_q, [B, fusion] each."""
-        aligned, z_p = self.aligned(a_s, a_t)
-        last, z_q = self.last(h_s, h_t)
-        return aligned + last, z_p, z_q
+    def forward(self, vectors: Vectors) -> Representation:
+        aligned, z_p = self.aligned(vectors.a_s, vectors.a_t)
+        last, z_q = self.last(vectors.h_s, vectors.h_t)
+        return Representation(aligned + last, (z_p, z_q))
+
+
+class _AlignedPair(Fusion):
+    def __init__(self, config: GBANConfig) -> None:
+        super().__init__()
+        self.width = config.fusion
+        self.aligned = GatedPair(config)
+
+    def forward(self, vectors: Vectors) -> Representation:
+        return Representation(self.aligned(vectors.a_s, vectors.a_t)[0])
+
+
+class GatedMultimodalUnit(AlignedSystem):
+    """``gmu`` on (a_s, a_t), "BiAtt-GMU" in the paper's Table 3.
+
+    h = z * tanh(W_s a_s) + (1 - z) * tanh(W_t a_t), z = sigmoid(W_z [a_s, a_t]): Arevalo et al.,
+    "Gated Multimodal Units for Information Fusion", ICLR workshop 2017, without biases there and
+    here. It is the first of GBAN's two groups alone. Its gate is not reported as GBAN's two are.
+    """
+
+    def __init__(self, config: GBANConfig) -> None:
+        super().__init__(config, _AlignedPair(config))

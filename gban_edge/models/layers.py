@@ -18,7 +18,9 @@ class BiLSTM(nn.Module):
     """A bidirectional LSTM over sequences of unequal length.
 
     The backward half reads each sequence from its own last step, so that padding is never seen
-    by a state that counts. (Packing gives the same and is slower on a CPU.)
+    by a state that counts. (Packing gives the same and is slower on a CPU.) A layer's states of
+    both directions, [forward, backward] at each step, are the next layer's input, without dropout.
+    Gates and weights are torch's: i, f, g, o, and two biases.
     """
 
     def __init__(self, width: int, hidden: int, layers: int) -> None:
@@ -45,9 +47,12 @@ class BiLSTM(nn.Module):
 
 def reverse(steps: Tensor, lengths: Tensor) -> Tensor:
     """Reverse each sequence [B, T, width] within its true length; the padding stays behind it."""
-    place = torch.arange(steps.shape[1], device=steps.device)
+    B, T, _ = steps.shape
+    place = torch.arange(T, device=steps.device)
     place = torch.where(place < lengths[:, None], lengths[:, None] - 1 - place, place)
-    return steps.gather(1, place[:, :, None].expand_as(steps))
+    rows = place + T * torch.arange(B, device=steps.device)[:, None]
+    # Whole rows are copied; gather, entry by entry, takes several times as long.
+    return steps.flatten(0, 1).index_select(0, rows.flatten()).view_as(steps)
 
 
 class Classifier(nn.Module):
@@ -71,10 +76,15 @@ class Classifier(nn.Module):
 def initialise(model: nn.Module) -> None:
     """Xavier-normal weights (the paper), zero biases; a forget gate starts open.
 
+    Word vectors are normal with the deviation of GloVe's, until others are set.
+
     Recurrent and input matrices are drawn as the whole [4H, width] that they are. The forget
-    gate's bias of 1 is Keras's default, which the authors' code keeps. ``<pad>`` stays zero.
+    gate's bias of 1 is Keras's default, which the authors' code keeps. ``<pad>`` stays zero, and a
+    layer normalisation as torch makes it.
     """
     for name, parameter in model.named_parameters():
+        if name.startswith("norm."):
+            continue
         if "embedding" in name:
             nn.init.normal_(parameter, std=RANDOM_DEVIATION)
             with torch.no_grad():
