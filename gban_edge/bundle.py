@@ -1,9 +1,10 @@
 """The model file: one safetensors file that holds everything a runtime needs, and no pickle.
 
 The tensors are the network's weights, float32, under the names of :mod:`gban_edge.shapes`. The
-metadata is JSON under five keys: ``gban_edge`` (format and version), ``model`` (name, config,
-labels), ``vocabulary``, ``frontend`` (feature version, standardisation) and ``training`` (facts
-about how it was made, for people).
+metadata is JSON under six keys: ``gban_edge`` (format and version), ``model`` (name, config,
+labels), ``vocabulary``, ``frontend`` (feature version, standardisation), ``calibration`` (the
+temperature of the softmax; a file without it has 1) and ``training`` (facts about how it was made,
+for people).
 """
 
 from __future__ import annotations
@@ -24,9 +25,11 @@ from gban_edge import features
 from gban_edge.config import GBANConfig
 from gban_edge.files import replacing
 from gban_edge.shapes import expected_shapes
-from gban_edge.text import Vocabulary
+from gban_edge.text import PAD_ID, Vocabulary
 
 FORMAT_VERSION = 1
+EMBEDDING = "text.embedding.weight"
+UNCALIBRATED = '{"temperature": 1.0}'
 Weights = dict[str, NDArray[np.float32]]
 
 
@@ -51,6 +54,11 @@ class Standardisation:
         deviation = np.sqrt(np.maximum(square, 1e-10))
         return cls(mean.astype(np.float32), deviation.astype(np.float32))
 
+    @classmethod
+    def none(cls, features: int) -> Standardisation:
+        """The one that changes nothing."""
+        return cls(np.zeros(features, np.float32), np.ones(features, np.float32))
+
     def __call__(self, frames: NDArray[np.float32]) -> NDArray[np.float32]:
         """[N, features] -> [N, features] with mean 0 and deviation 1 on the training set."""
         return ((frames - self.mean) / self.deviation).astype(np.float32)
@@ -58,7 +66,7 @@ class Standardisation:
 
 @dataclass(frozen=True)
 class Bundle:
-    """What a model file holds."""
+    """What a model file holds. Its probabilities are softmax(logits / temperature)."""
 
     model: str
     config: GBANConfig
@@ -67,6 +75,7 @@ class Bundle:
     standardisation: Standardisation
     weights: Weights
     training: dict[str, Any] = field(default_factory=dict)
+    temperature: float = 1.0
 
 
 def save(
@@ -79,6 +88,7 @@ def save(
     labels: Sequence[str],
     standardisation: Standardisation,
     training: Mapping[str, Any] | None = None,
+    temperature: float = 1.0,
 ) -> None:
     """Write a model file, whole or not at all.
 
@@ -87,6 +97,7 @@ def save(
         model_or_state: a torch module, or a mapping of weight name to array or tensor.
         model: the registry's name of the network ("gban", "h_s", ...).
         training: facts about its making, any JSON.
+        temperature: of the softmax, fitted on validation (train/calibration.py); 1 for none.
 
     Raises:
         ValueError: what would be refused by :func:`load` (sizes, values, labels).
@@ -94,8 +105,9 @@ def save(
     state = model_or_state.state_dict() if hasattr(model_or_state, "state_dict") else model_or_state
     weights = {name: _float32(value) for name, value in state.items()}
     bundle = Bundle(
-        model, config, tuple(labels), vocabulary, standardisation, weights, dict(training or {})
-    )
+        model, config, tuple(labels), vocabulary, standardisation, weights, dict(training or {}),
+        temperature,
+    )  # fmt: skip
     _check(bundle, f"model for {path}")
     metadata = {
         "gban_edge": {"format": "gban-edge model", "version": FORMAT_VERSION},
@@ -106,6 +118,7 @@ def save(
             "mean": [float(v) for v in standardisation.mean],
             "deviation": [float(v) for v in standardisation.deviation],
         },
+        "calibration": {"temperature": float(temperature)},
         "training": bundle.training,
     }
     texts = {k: json.dumps(v, ensure_ascii=False, allow_nan=False) for k, v in metadata.items()}
@@ -139,9 +152,10 @@ def _parse(path: Path, texts: Mapping[str, str], weights: Weights) -> Bundle:
     parts = {}
     if "gban_edge" not in texts:
         raise ValueError(f"{path}: not a gban-edge model file (no 'gban_edge' in its metadata)")
-    for key in ("gban_edge", "model", "vocabulary", "frontend", "training"):
+    for key in ("gban_edge", "model", "vocabulary", "frontend", "calibration", "training"):
         try:
-            parts[key] = json.loads(texts[key])
+            text = texts.get(key, UNCALIBRATED) if key == "calibration" else texts[key]
+            parts[key] = json.loads(text)
         except KeyError:
             raise ValueError(f"{path}: metadata lacks {key!r}") from None
         except ValueError as error:
@@ -165,6 +179,7 @@ def _parse(path: Path, texts: Mapping[str, str], weights: Weights) -> Bundle:
             ),
             weights=weights,
             training=dict(parts["training"]),
+            temperature=float(parts["calibration"]["temperature"]),
         )
     except (KeyError, TypeError) as error:
         raise ValueError(f"{path}: metadata is incomplete or malformed ({error!r})") from error
@@ -200,6 +215,8 @@ def _check(bundle: Bundle, where: str) -> None:
             )
     if not (bundle.standardisation.deviation > 0).all():
         raise ValueError(f"{where}: standardisation deviation must be positive")
+    if not 0.0 < bundle.temperature < float("inf"):
+        raise ValueError(f"{where}: temperature must be positive, got {bundle.temperature}")
     try:
         expected = expected_shapes(bundle.model, config)
     except ValueError as error:
@@ -218,6 +235,8 @@ def _check(bundle: Bundle, where: str) -> None:
             )
         if not np.isfinite(weight).all():
             raise ValueError(f"{where}: {name} holds values that are not finite")
+        if name == EMBEDDING and weight[PAD_ID].any():
+            raise ValueError(f"{where}: row {PAD_ID} of {name}, the vector of <pad>, must be zero")
 
 
 def _float32(value: ArrayLike) -> NDArray[np.float32]:

@@ -25,7 +25,7 @@ def path(tmp_path):
     path = tmp_path / "model.safetensors"
     bundle.save(
         path, models.build("gban", SMALL), SMALL, VOCABULARY, model="gban", labels=LABELS,
-        standardisation=STANDARD, training={"fold": 3, "wa": 0.5},
+        standardisation=STANDARD, training={"fold": 3, "wa": 0.5}, temperature=1.25,
     )  # fmt: skip
     return path
 
@@ -37,6 +37,7 @@ def test_round_trip_without_torch_types(path):
     assert loaded.labels == LABELS
     assert loaded.vocabulary == VOCABULARY
     assert loaded.training == {"fold": 3, "wa": 0.5}
+    assert loaded.temperature == 1.25
     np.testing.assert_array_equal(loaded.standardisation.mean, STANDARD.mean)
     np.testing.assert_array_equal(loaded.standardisation.deviation, STANDARD.deviation)
     assert all(type(w) is np.ndarray for w in loaded.weights.values())
@@ -68,6 +69,7 @@ def test_wrong_weights_are_refused_by_name(path):
         ("fusion.last.gate.weight", lambda w: w.T.copy(), "fusion.last.gate.weight must have"),
         ("text.convs.1.bias", lambda w: w * np.nan, "text.convs.1.bias holds values .* not finite"),
         ("text.convs.1.bias", lambda w: w + np.inf, "text.convs.1.bias holds values .* not finite"),
+        ("text.embedding.weight", lambda w: w + 1, "row 0 .* the vector of <pad>, must be zero"),
         ("text.convs.1.bias", lambda w: w.astype(np.float64), "must be float32, got float64"),
     ]:
         rewrite(path, {**weights, name: np.ascontiguousarray(change(weights[name]))})
@@ -104,6 +106,10 @@ CONFIG = SMALL.to_dict()
         ({"frontend": {"version": 1, "mean": [0.0] * 51, "deviation": [1.0] * 52}}, "mean must"),
         ({"frontend": {"version": 1, "mean": [0.0] * 52, "deviation": [0.0] * 52}}, "positive"),
         ({"frontend": {"version": 1}}, "malformed"),
+        ({"calibration": {"temperature": 0.0}}, "temperature must be positive, got 0.0"),
+        ({"calibration": {"temperature": -1}}, "temperature must be positive"),
+        ({"calibration": '{"temperature": NaN}'}, "temperature must be positive, got nan"),
+        ({"calibration": {}}, "malformed"),
     ],
 )  # fmt: skip
 def test_wrong_metadata_is_refused_by_name(path, metadata, words):
@@ -111,6 +117,11 @@ def test_wrong_metadata_is_refused_by_name(path, metadata, words):
     with pytest.raises(ValueError, match=words) as caught:
         bundle.load(path)
     assert str(path) in str(caught.value)
+
+
+def test_a_file_without_a_temperature_has_1(path):
+    rewrite(path, calibration=None)
+    assert bundle.load(path).temperature == 1.0
 
 
 def test_damaged_files_never_crash(path):
