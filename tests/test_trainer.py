@@ -6,7 +6,7 @@ from helpers import SMALL
 from gban_edge import models, ops
 from train import recipes
 from train.data import Example
-from train.trainer import predict, train
+from train.trainer import best_epoch, predict, train
 
 RECIPE = recipes.get("default").with_overrides(epochs=4, batch=8)
 
@@ -102,6 +102,57 @@ def test_early_stopping(tmp_path):
     losses = [row["validation_loss"] for row in history]
     assert len(history) < 200
     assert len(history) == int(np.argmin(losses)) + 1 + 3
+
+
+def test_accuracy_can_decide_instead_of_loss(tmp_path):
+    recipe = RECIPE.with_overrides(
+        epochs=200, patience=4, learning_rate=0.02, monitor="accuracy", dropout=0.0
+    )
+    model = network()
+    history = train(model, examples(), examples(30, 1), recipe, "s", tmp_path / "c.pt")
+    accuracies = [row["validation_wa"] for row in history]
+    kept = int(np.argmax(accuracies))  # the first of equals
+    assert best_epoch(history, "accuracy") == kept + 1
+    assert len(history) == kept + 1 + 4 < 200
+    losses = [row["validation_loss"] for row in history]
+    assert int(np.argmin(losses)) != kept, "this case tells the two apart"
+    logits = predict(model, examples(30, 1)).logits
+    truth = [e.label for e in examples(30, 1)]
+    assert np.mean(logits.argmax(axis=1) == truth) == pytest.approx(accuracies[kept])
+
+
+def test_clipping_each_gradient_by_itself(monkeypatch, tmp_path):
+    """Norms that Adam sees: each at most the limit; together more, where each is held alone."""
+    seen = {}
+    plain = torch.optim.Adam.step
+
+    def look(self, *arguments):
+        parameters = [p for group in self.param_groups for p in group["params"]]
+        norms = [float(p.grad.norm()) for p in parameters if p.grad is not None]
+        seen.setdefault("each", []).append(max(norms))
+        seen.setdefault("all", []).append(sum(n * n for n in norms) ** 0.5)
+        return plain(self, *arguments)
+
+    monkeypatch.setattr(torch.optim.Adam, "step", look)
+    for each in (False, True):
+        seen.clear()
+        recipe = RECIPE.with_overrides(epochs=1, clip=0.01, clip_each=each)
+        train(network(), examples(), examples(9, 1), recipe, "s", tmp_path / f"{each}.pt")
+        assert max(seen["each"]) <= 0.0101
+        assert (max(seen["all"]) > 0.0101) == each
+
+
+def test_batches_of_any_length_and_beta2_change_the_steps(tmp_path):
+    losses = {}
+    for name, values in {
+        "plain": {}, "again": {}, "batches": {"bucket": False}, "beta2": {"beta2": 0.9},
+        "words": {"word_dropout": 0.5},
+    }.items():  # fmt: skip
+        recipe = RECIPE.with_overrides(epochs=2, **values)
+        path = tmp_path / f"{name}.pt"
+        losses[name] = train(network(), examples(), examples(9, 1), recipe, "s", path)[1]
+    assert losses["again"] == losses["plain"]
+    assert len({row["train_loss"] for row in losses.values()}) == 4
 
 
 def test_l2_shrinks_the_weights(tmp_path):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +17,7 @@ from gban_edge.files import replacing
 from gban_edge.labels import LABELS
 from gban_edge.text import Vocabulary
 from train.corpus import Corpus, Utterance
+from train.corruption import drop_words
 from train.wav import read_wav, sample_format
 
 
@@ -146,6 +147,21 @@ def bucketed(
     if rng is not None:
         batches = [batches[i] for i in rng.permutation(len(batches))]
     return batches
+
+
+def shuffled(examples: Sequence[Example], size: int, rng: np.random.Generator) -> list[list[int]]:
+    """Indices of batches of any lengths, in random order."""
+    order = rng.permutation(len(examples))
+    return [order[i : i + size].tolist() for i in range(0, len(order), size)]
+
+
+def with_words_dropped(
+    examples: Sequence[Example], probability: float, rng: np.random.Generator
+) -> Sequence[Example]:
+    """The examples with words, and whole transcripts, lost (:func:`corruption.drop_words`)."""
+    if probability == 0.0:
+        return examples
+    return [replace(e, words=drop_words(e.words, probability, rng)) for e in examples]
 
 
 def collate(examples: Sequence[Example], device: torch.device | str = "cpu") -> Batch:

@@ -1,4 +1,4 @@
-"""How a network is trained: two named recipes, and why they differ."""
+"""How a network is trained: named recipes, and why they differ."""
 
 from __future__ import annotations
 
@@ -11,13 +11,19 @@ class Recipe:
     """Settings of one training.
 
     Attributes:
-        learning_rate: of Adam; beta1 .9, beta2 .999.
+        learning_rate: of Adam, whose beta1 is .9.
         batch: utterances a step.
         epochs: at most so many passes over the training set.
-        patience: stop after so many epochs without a better validation loss.
+        patience: stop after so many epochs that were no better on validation.
         l2: weight of sum(W^2) over all weight matrices in the loss, as the paper words it.
         clip: largest norm of the gradient; 0 for no limit.
         dropout: in the fusion layer and before the output layer.
+        beta2: of Adam.
+        clip_each: hold ``clip`` against each parameter's gradient by itself, not against all.
+        monitor: "loss" or "accuracy": what of validation decides patience and the epoch kept.
+        bucket: batches of utterances of about equal length; else of any.
+        standardise: features to mean 0 and deviation 1 on the training speakers.
+        word_dropout: probability that a word, and that a whole transcript, is lost in training.
     """
 
     name: str
@@ -28,6 +34,12 @@ class Recipe:
     l2: float = 0.0
     clip: float = 0.0
     dropout: float = 0.5
+    beta2: float = 0.999
+    clip_each: bool = False
+    monitor: str = "loss"
+    bucket: bool = True
+    standardise: bool = True
+    word_dropout: float = 0.0
 
     def with_overrides(self, **values: Any) -> Recipe:
         """A copy with the values that are not None."""
@@ -57,6 +69,10 @@ RECIPES = {
 
 def get(name: str) -> Recipe:
     """The recipe of that name; ValueError lists the names."""
+    if name == "authors":
+        from train import authors  # the authors' reading has a module of its own
+
+        return authors.RECIPE
     if name not in RECIPES:
-        raise ValueError(f"recipe must be one of {list(RECIPES)}, got {name!r}")
+        raise ValueError(f"recipe must be one of {[*RECIPES, 'authors']}, got {name!r}")
     return RECIPES[name]

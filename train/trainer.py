@@ -14,7 +14,7 @@ import torch
 from torch import nn
 
 from gban_edge.files import replacing
-from train.data import Example, bucketed, collate
+from train.data import Example, bucketed, collate, shuffled, with_words_dropped
 from train.recipes import Recipe
 
 State = dict[str, torch.Tensor]
@@ -52,17 +52,23 @@ def train(
     training that was killed and one that was not do the same steps.
     """
     device = next(model.parameters()).device
-    optimizer = torch.optim.Adam(model.parameters(), lr=recipe.learning_rate, fused=True)
+    optimizer = make_optimizer(model, recipe)
     history, best = _restore(checkpoint, model, optimizer)
-    while len(history) < recipe.epochs and not _should_stop(history, recipe.patience):
+    while len(history) < recipe.epochs and not _should_stop(history, recipe):
         epoch = len(history) + 1
         torch.manual_seed(stable_seed(seed, "epoch", epoch))
-        order = bucketed(
-            training, recipe.batch, np.random.default_rng(stable_seed(seed, "order", epoch))
+        rng = np.random.default_rng(stable_seed(seed, "order", epoch))
+        heard = with_words_dropped(
+            training, recipe.word_dropout, np.random.default_rng(stable_seed(seed, "words", epoch))
         )
-        loss = _one_epoch(model, optimizer, training, order, recipe, device)
+        order = (
+            bucketed(training, recipe.batch, rng)
+            if recipe.bucket
+            else shuffled(training, recipe.batch, rng)
+        )
+        loss = one_epoch(model, optimizer, heard, order, recipe, device)
         history.append({"epoch": epoch, "train_loss": loss, **_validate(model, validation)})
-        if best_epoch(history) == epoch:
+        if best_epoch(history, recipe.monitor) == epoch:
             best = {k: v.detach().clone() for k, v in model.state_dict().items()}
         with replacing(checkpoint) as temporary:
             state = {"model": model.state_dict(), "optimizer": optimizer.state_dict()}
@@ -91,7 +97,15 @@ def predict(model: nn.Module, examples: Sequence[Example]) -> Predictions:
     return Predictions(np.stack([logits[i] for i in order]), stacked)
 
 
-def _one_epoch(model, optimizer, examples, order, recipe: Recipe, device) -> float:
+def make_optimizer(model: nn.Module, recipe: Recipe) -> torch.optim.Optimizer:
+    """Adam, its update fused over all parameters."""
+    return torch.optim.Adam(
+        model.parameters(), lr=recipe.learning_rate, betas=(0.9, recipe.beta2), fused=True
+    )
+
+
+def one_epoch(model, optimizer, examples, order, recipe: Recipe, device) -> float:
+    """One pass over ``examples`` in the batches of ``order``; returns the mean loss."""
     model.train()
     weights = [p for name, p in model.named_parameters() if "weight" in name]
     total = 0.0
@@ -103,14 +117,21 @@ def _one_epoch(model, optimizer, examples, order, recipe: Recipe, device) -> flo
             loss = loss + recipe.l2 * sum(w.square().sum() for w in weights)
         optimizer.zero_grad(set_to_none=True)
         loss.backward()
-        if recipe.clip:
-            nn.utils.clip_grad_norm_(model.parameters(), recipe.clip)
+        _clip(model, recipe)
         optimizer.step()
         total += float(loss.detach()) * len(indices)
     mean = total / len(examples)
     if not np.isfinite(mean):
         raise ValueError(f"training diverged: the loss is {mean}; try a smaller learning rate")
     return mean
+
+
+def _clip(model: nn.Module, recipe: Recipe) -> None:
+    if recipe.clip and recipe.clip_each:
+        for parameter in model.parameters():
+            nn.utils.clip_grad_norm_(parameter, recipe.clip)
+    elif recipe.clip:
+        nn.utils.clip_grad_norm_(model.parameters(), recipe.clip)
 
 
 def _validate(model: nn.Module, examples: Sequence[Example]) -> dict[str, float]:
@@ -122,13 +143,15 @@ def _validate(model: nn.Module, examples: Sequence[Example]) -> dict[str, float]
     }
 
 
-def best_epoch(history: list[dict[str, Any]]) -> int:
-    """The epoch with the least validation loss, the first of equals."""
+def best_epoch(history: list[dict[str, Any]], monitor: str = "loss") -> int:
+    """The epoch with the least validation loss, or the greatest accuracy; the first of equals."""
+    if monitor == "accuracy":
+        return min(history, key=lambda row: (-row["validation_wa"], row["epoch"]))["epoch"]
     return min(history, key=lambda row: (row["validation_loss"], row["epoch"]))["epoch"]
 
 
-def _should_stop(history: list[dict[str, Any]], patience: int) -> bool:
-    return bool(history) and len(history) - best_epoch(history) >= patience
+def _should_stop(history: list[dict[str, Any]], recipe: Recipe) -> bool:
+    return bool(history) and len(history) - best_epoch(history, recipe.monitor) >= recipe.patience
 
 
 def _restore(checkpoint: Path, model: nn.Module, optimizer) -> tuple[list[dict[str, Any]], State]:
