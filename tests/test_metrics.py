@@ -36,7 +36,7 @@ def test_score_refuses():
 def result(fold, seed, wa, gates=None):
     return {
         "fold": fold, "seed": seed, "wa": wa, "ua": wa / 2, "gates": gates,
-        "confusion": [[3, 1], [0, 4]],
+        "confusion": [[3, 1], [0, 4]], "utterances": {"train": 10 * fold, "test": 5},
     }  # fmt: skip
 
 
@@ -45,6 +45,8 @@ def test_summarise_is_mean_over_folds_and_deviation_over_seeds():
         [result(1, 0, 0.5), result(2, 0, 0.7), result(1, 1, 0.7), result(2, 1, 0.9)]
     )
     assert summary["wa"]["by_fold"] == pytest.approx([0.6, 0.8])
+    assert summary["wa"]["sd_by_fold"] == pytest.approx([np.sqrt(0.02)] * 2)
+    assert summary["test_to_train"] == pytest.approx((5 / 10 + 5 / 20) / 2)
     assert summary["wa"]["mean"] == pytest.approx(0.7)
     assert summary["wa"]["sd_over_seeds"] == pytest.approx(np.std([0.6, 0.8], ddof=1))
     assert summary["confusion"] == [[12, 4], [0, 16]]
@@ -53,4 +55,5 @@ def test_summarise_is_mean_over_folds_and_deviation_over_seeds():
     gates = {"a_s": 0.4, "a_t": 0.6}
     single = summarise([result(1, 0, 0.5, gates), result(2, 0, 0.5, gates)])
     assert single["wa"]["sd_over_seeds"] is None
+    assert single["wa"]["sd_by_fold"] == [None, None]
     assert single["gates"] == {"a_s": [0.4, 0.4], "a_t": [0.6, 0.6]}

@@ -53,7 +53,8 @@ def from_confusion(confusion: ArrayLike) -> Metrics:
 def summarise(results: Sequence[dict[str, Any]]) -> dict[str, Any]:
     """WA and UA of one model: a mean a fold, and mean and deviation over seeds of the folds' mean.
 
-    ``results`` are the tasks' results (train/tasks.py). The deviation is None for one seed.
+    ``results`` are the tasks' results (train/tasks.py), every fold with the same seeds. Deviations
+    are None for one seed. ``test_to_train`` is the mean over folds of test size / training size.
     """
     folds = sorted({r["fold"] for r in results})
     seeds = sorted({r["seed"] for r in results})
@@ -63,9 +64,12 @@ def summarise(results: Sequence[dict[str, Any]]) -> dict[str, Any]:
         by_seed = [float(np.mean([value[f, s] for f in folds])) for s in seeds]
         summary[metric] = {
             "by_fold": [float(np.mean([value[f, s] for s in seeds])) for f in folds],
+            "sd_by_fold": [_deviation([value[f, s] for s in seeds]) for f in folds],
             "mean": float(np.mean(by_seed)),
-            "sd_over_seeds": float(np.std(by_seed, ddof=1)) if len(seeds) > 1 else None,
+            "sd_over_seeds": _deviation(by_seed),
         }
+    sizes = [r["utterances"] for r in results]
+    summary["test_to_train"] = float(np.mean([n["test"] / n["train"] for n in sizes]))
     total = from_confusion(np.sum([r["confusion"] for r in results], axis=0))
     summary["confusion"] = total.confusion.tolist()
     summary["recalls"] = [None if np.isnan(v) else float(v) for v in total.recalls]
@@ -79,3 +83,8 @@ def summarise(results: Sequence[dict[str, Any]]) -> dict[str, Any]:
             for name in gates[0]
         }
     return summary
+
+
+def _deviation(values: Sequence[float]) -> float | None:
+    """Standard deviation of a sample; None for one value, of which nothing is known."""
+    return float(np.std(values, ddof=1)) if len(values) > 1 else None

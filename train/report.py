@@ -1,31 +1,78 @@
-"""A run's results as tables: Markdown, CSV and JSON, beside the facts that made them."""
+#!/usr/bin/env python3
+"""A run's results as tables, figures and one report that is read from top to bottom.
+
+    python train/report.py RUN             rebuild everything from what RUN stores
+    python train/report.py RUN --partial   of a run that is not finished, what there is
+
+Written into the run folder: results.json and results.csv, tables/table1 to table3 (.md, .csv,
+.json), figures/*.png, report.md and report.html. Everything comes from files of the run folder, so
+that a rebuilt report equals the first one byte for byte.
+"""
 
 from __future__ import annotations
 
 import csv
 import io
+import os
 import platform
 import subprocess
+import sys
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
+
+import typer
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from gban_edge.files import write_json, write_text
 from gban_edge.labels import LABELS
+from train import (
+    calibration,
+    calibration_text,
+    chapters,
+    figures,
+    findings,
+    page,
+    runfolder,
+    significance,
+    stored,
+    tables,
+)
+from train.markdown import table
 from train.metrics import summarise
 
 PACKAGES = ("gban-edge", "torch", "numpy", "scipy", "soundfile", "espeakng-loader")
 
 
 def environment() -> dict[str, Any]:
-    """Versions and the commit that a result was made with."""
+    """Versions, the commit and the machine that a result is made with."""
     versions = {"python": platform.python_version()}
     for package in PACKAGES:
         try:
             versions[package] = version(package)
         except PackageNotFoundError:
             versions[package] = "not installed"
-    return {"versions": versions, "commit": _commit(), "machine": platform.machine()}
+    return {
+        "versions": versions,
+        "commit": _commit(),
+        "machine": platform.machine(),
+        "system": platform.system(),
+        "processor": _processor(),
+        "cores": os.cpu_count(),
+    }
+
+
+def record_environment(run: Path, **more: Any) -> None:
+    """Store :func:`environment`, and facts such as ``gpu``, as those of the run's training."""
+    write_json(run / stored.ENVIRONMENT, environment() | more)
+
+
+def _processor() -> str:
+    path = Path("/proc/cpuinfo")
+    lines = path.read_text("utf-8", "replace").splitlines() if path.is_file() else []
+    names = [line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")]
+    return names[0] if names else platform.processor()
 
 
 def _commit() -> str:
@@ -44,23 +91,36 @@ def _git(folder: Path, *arguments: str) -> str:
     return done.stdout.strip()
 
 
-def write_tables(
-    run: Path, settings: dict[str, Any], results: list[dict[str, Any]]
-) -> dict[str, Any]:
-    """Write results.json, results.csv and results.md into ``run``; returns the summary by model.
+def build(run: Path, partial: bool = False) -> dict[str, Any]:
+    """Write tables, figures and report of the run in ``run``; returns the summary by model.
 
     results.json holds nothing that differs between two equal runs (times are in timing.json).
+    Everything is read and computed before anything is written. Raises what :func:`stored.read`
+    raises.
     """
-    order, facts = settings["models"], environment()
-    results = sorted(results, key=lambda r: (order.index(r["model"]), r["fold"], r["seed"]))
-    summary = {model: summarise([r for r in results if r["model"] == model]) for model in order}
-    write_json(
-        run / "results.json",
-        {"settings": settings, **facts, "labels": LABELS, "summary": summary,
-         "tasks": results},
-    )  # fmt: skip
-    write_text(run / "results.csv", _csv(results))
-    write_text(run / "results.md", markdown(settings, summary, facts))
+    found = stored.read(run, partial)
+    summary = {
+        model: summarise([r for r in found.results if r["model"] == model])
+        for model in found.models
+    }
+    parts: dict[str, Any] = {
+        "significance": significance.against(summary),
+        "claims": findings.evaluate(summary),
+        "unimodal": findings.unimodal(summary),
+        "calibration": calibration.summary(run, found.results),
+    }
+    calibrated = calibration_text.markdown(parts["calibration"])
+    paper_tables = tables.build(summary)
+    figures.write_figures(run, summary, found.results)
+    tables.write(run, paper_tables)
+    write_json(run / "results.json", {
+        "settings": found.settings, **found.facts, "labels": LABELS, "left_out": found.left_out,
+        "summary": summary, **parts, "tasks": found.results,
+    })  # fmt: skip
+    write_text(run / "results.csv", _csv(found.results))
+    text = chapters.markdown(found, summary, paper_tables, parts, calibrated)
+    write_text(run / "report.md", text)
+    write_text(run / "report.html", page.render(text, run))
     return summary
 
 
@@ -76,37 +136,10 @@ def _csv(results: list[dict[str, Any]]) -> str:
     return text.getvalue()
 
 
-def markdown(settings: dict[str, Any], summary: dict[str, Any], facts: dict[str, Any]) -> str:
-    """The whole report as Markdown; ``facts`` as :func:`environment` gives them."""
-    parts = [
-        "# GBAN, cross-validated by session\n",
-        f"Corpus: {settings['corpus']} (fingerprint {settings['fingerprint']}, "
-        f"{settings['utterances']} utterances). Recipe: {settings['recipe']['name']}. "
-        f"Seeds: {len(settings['seeds'])}. Commit {facts['commit']}, "
-        f"torch {facts['versions']['torch']}, Python {facts['versions']['python']}.\n",
-        *(f"Note: {note}\n" for note in settings["notes"]),
-    ]
-    for metric, title in (("wa", "WA, weighted accuracy"), ("ua", "UA, unweighted accuracy")):
-        parts.append(f"## {title}\n\n{fold_table(summary, metric)}\n")
-    parts.append(f"## Recall of each class, all folds together\n\n{_recall_table(summary)}\n")
-    for model, values in summary.items():
-        parts.append(f"## Confusion, {model}\n\n{_confusion_table(values['confusion'])}\n")
-    gated = {m: v["gates"] for m, v in summary.items() if "gates" in v}
-    for model, gates in gated.items():
-        folds = summary[model]["folds"]
-        rows = [[str(f), *(f"{gates[name][i]:.3f}" for name in gates)] for i, f in enumerate(folds)]
-        table = _table(["fold", *gates], rows)
-        parts.append(
-            f"## Mean gate weights, {model}\n\nWithin each group (a_s, a_t) and (h_s, h_t) they "
-            f"sum to 1.\n\n{table}\n"
-        )
-    return "\n".join(parts)
-
-
 def fold_table(summary: dict[str, Any], metric: str) -> str:
     """A row a model: the metric on each fold (mean over seeds), their mean, sd over seeds."""
-    folds = next(iter(summary.values()))["folds"]
-    several = len(next(iter(summary.values()))["seeds"]) > 1
+    first = next(iter(summary.values()))
+    several = len(first["seeds"]) > 1
     rows = []
     for model, values in summary.items():
         value = values[metric]
@@ -114,27 +147,26 @@ def fold_table(summary: dict[str, Any], metric: str) -> str:
         if several:
             mean += f" ± {value['sd_over_seeds']:.4f}"
         rows.append([model, *(f"{v:.4f}" for v in value["by_fold"]), mean])
-    return _table(["model", *(f"fold {f}" for f in folds), "mean" + " ± sd" * several], rows)
+    head = ["model", *(f"fold {f}" for f in first["folds"]), "mean" + " ± sd" * several]
+    return table(head, rows)
 
 
-def _recall_table(summary: dict[str, Any]) -> str:
-    rows = [
-        [model, *("–" if v is None else f"{v:.4f}" for v in values["recalls"])]
-        for model, values in summary.items()
-    ]
-    return _table(["model", *LABELS], rows)
+def main(
+    run: Annotated[Path, typer.Argument(help="Folder of a run of train/run_folds.py.")],
+    partial: Annotated[
+        bool, typer.Option("--partial", help="Report on the finished part of an unfinished run.")
+    ] = False,
+) -> None:
+    """Rebuild tables, figures and report of a run from its stored results."""
+    try:
+        stored.read(run, partial)  # before the lock, whose file would be made in any folder
+        with runfolder.locked(run / "lock", f"the run in {run}", wait=5.0):
+            build(run, partial)
+    except (ValueError, OSError, RuntimeError) as error:
+        print(f"error: {error}", file=sys.stderr)
+        raise SystemExit(2) from None
+    print(run / "report.html")
 
 
-def _confusion_table(confusion: list[list[int]]) -> str:
-    rows = [[label, *map(str, row)] for label, row in zip(LABELS, confusion, strict=True)]
-    return _table(["true \\ predicted", *LABELS], rows)
-
-
-def _table(head: list[str], rows: list[list[str]]) -> str:
-    """A Markdown table whose columns also line up as plain text."""
-    widths = [max(len(row[i]) for row in [head, *rows]) for i in range(len(head))]
-    lines = ["| " + " | ".join(c.ljust(w) for c, w in zip(head, widths, strict=True)) + " |"]
-    lines.append("|" + "|".join("-" * (w + 2) for w in widths) + "|")
-    for row in rows:
-        lines.append("| " + " | ".join(c.ljust(w) for c, w in zip(row, widths, strict=True)) + " |")
-    return "\n".join(lines)
+if __name__ == "__main__":
+    typer.run(main)
