@@ -1,6 +1,7 @@
 """The main job as a person starts it: a process of its own, from sound files to tables."""
 
 import contextlib
+import csv
 import os
 import pty
 import re
@@ -29,14 +30,14 @@ from gban_edge.labels import LABELS
 
 def test_it_writes_what_it_says(finished):
     out, done = finished
-    assert "| model | fold 1 | fold 2 | mean" in done.stdout
+    assert "| model | fold 1 | fold 2 |   mean |" in done.stdout
     assert done.stdout.count("| gban ") == 2
     assert "[4/4]" in done.stderr
     assert "\x1b[" not in done.stdout + done.stderr  # no terminal, no colours
     names = {p.name for p in (out / "figures").iterdir()}
     assert names == {
-        "confusion-gban.png", "confusion-h_t.png", "gates-gban.png", "learning-gban.png",
-        "learning-h_t.png",
+        "calibration.png", "confusions.png", "coverage.png", "gates-gban.png", "learning.png",
+        "overview.png",
     }  # fmt: skip
     found = results(out)
     assert len(found["settings"]["fingerprint"]) == 16
@@ -55,9 +56,24 @@ def test_it_writes_what_it_says(finished):
     rows = (out / "results.csv").read_text().splitlines()
     assert rows[0].startswith("model,fold,seed,wa,ua,recall_ang")
     assert len(rows) == 5
-    text = (out / "results.md").read_text()
-    for heading in ("WA, weighted", "UA, unweighted", "Recall", "Confusion, gban", "Mean gate"):
-        assert heading in text
+    assert {p.name for p in (out / "tables").iterdir()} == {
+        f"table{n}.{kind}" for n in (1, 2, 3) for kind in ("csv", "json", "md")
+    }
+    text = (out / "report.md").read_text()
+    assert f"fingerprint {found['settings']['fingerprint']}" in text
+    assert f"torch {found['versions']['torch']}" in text
+    assert "its verdicts mean nothing" in text  # so small a corpus
+    assert (out / "report.html").read_text().startswith("<!DOCTYPE html>")
+
+
+def test_rebuilding_a_finished_report_changes_nothing(finished, tmp_path):
+    run = tmp_path / "run"
+    shutil.copytree(finished[0], run)
+    before = {path: path.read_bytes() for path in run.rglob("*") if path.is_file()}
+    command = [sys.executable, str(ROOT / "train" / "report.py"), str(run)]
+    done = subprocess.run(command, capture_output=True, text=True, env=plain_environment())
+    assert done.returncode == 0, done.stderr
+    assert {path: path.read_bytes() for path in run.rglob("*") if path.is_file()} == before
 
 
 def test_it_leaves_models_and_predictions_and_nothing_half_done(finished):
@@ -151,6 +167,39 @@ def test_held_out_speaker_and_glove(cache, tmp_path):
     )
 
 
+def test_the_authors_recipe(cache, tmp_path):
+    """Other networks, so no model file; results beside the others', calibrated like them."""
+    out = tmp_path / "run"
+    done = run_folds(
+        "--smoke", "--recipe", "authors", "--models", "gban,tfl", "--folds", 1, "--epochs", 1,
+        "--out", out, "--cache", cache,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    folder = out / "tasks" / "gban-fold1-seed0"
+    assert {p.name for p in folder.iterdir()} == {
+        "authors.safetensors", "lock", "predictions.csv", "result.json", "timing.json",
+    }  # fmt: skip
+    found = results(out)
+    assert found["settings"]["recipe"]["beta2"] == 0.9
+    assert [t["parameters"] for t in found["tasks"]] == [1329764, 9504996]
+    done = run_folds("--recipe", "authors", "--models", "mdre", "--out", tmp_path / "no")
+    assert_clean_error(done, "for recipe authors, got ['mdre']", "'concat_1'")
+    assert not (tmp_path / "no").exists()
+
+
+def test_probabilities_are_calibrated_and_logits_are_not(finished):
+    out, _ = finished
+    for task in results(out)["tasks"]:
+        folder = out / "tasks" / f"{task['model']}-fold{task['fold']}-seed0"
+        rows = list(csv.DictReader((folder / "predictions.csv").open()))
+        logits = np.array([[float(row[f"logit_{n}"]) for n in LABELS] for row in rows])
+        powers = np.exp(logits / task["temperature"])
+        gold = powers / powers.sum(axis=1, keepdims=True)
+        found = np.array([[float(row[n]) for n in LABELS] for row in rows])
+        np.testing.assert_allclose(found, gold, atol=1e-6)
+        assert bundle.load(folder / "model.safetensors").temperature == task["temperature"] != 1.0
+
+
 def tiny(corpus, cache, tmp_path, *arguments):
     return run_folds(
         "--iemocap", corpus, "--allow-partial", "--epochs", 1, "--models", "h_t", "--folds", "1",
@@ -186,6 +235,8 @@ def test_merge_excited_and_odd_formats_are_said(smoke_corpus, cache, tmp_path):
         (("--models", "gban,gbam"), ["'gban'", "got ['gbam']"]),
         (("--folds", "1-6"), ["folds must lie in 1-5, got '1-6'"]),
         (("--recipe", "papier"), ["recipe must be one of", "'papier'"]),
+        (("--recipe", "papier"), ["'default'", "'authors'"]),
+        (("--word-dropout", "1"), ["word-dropout must lie in [0, 1), got 1.0"]),
         (("--seeds", "0"), ["seeds must be at least 1, got 0"]),
         (("--jobs", "0"), ["jobs must be at least 1"]),
         (("--epochs", "0"), ["epochs must be at least 1"]),

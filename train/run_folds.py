@@ -13,7 +13,6 @@ tables and figures in the run folder.
 from __future__ import annotations
 
 import sys
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -23,41 +22,17 @@ import typer
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from gban_edge import features
-from gban_edge import models as registry
+from gban_edge.files import write_json
+from train import cluster, data, grid, report, runfolder, words
 from train import corpus as corpora
-from train import data, figures, grid, recipes, report, runfolder, words
-from train import folds as splits
-from train.builtin import builtin_corpus, default_cache
-from train.processes import cores
+from train.builtin import builtin_corpus
+from train.options import Options, check
 from train.progress import Reporter
 from train.tasks import Shared, Task, result_of, seconds_of
 
-SMOKE_UTTERANCES, SMOKE_EPOCHS = 100, 2
+SMOKE_UTTERANCES = 100
 DEFAULT_MODELS = "gban,h_s,h_t"
 WORD_VECTORS = "word-vectors.safetensors"
-
-
-@dataclass(frozen=True)
-class Options:
-    """The command's options, checked; :func:`main` says what each means."""
-
-    iemocap: Path | None
-    glove: Path | None
-    extra_vocab: int
-    models: list[str]
-    folds: list[int]
-    seeds: int
-    recipe: recipes.Recipe
-    validation: str
-    merge_excited: bool
-    allow_partial: bool
-    skip_bad: bool
-    smoke: bool
-    jobs: int
-    device: str
-    reference_ops: bool
-    cache: Path
-    folder: Path
 
 
 def run(options: Options) -> None:
@@ -68,18 +43,18 @@ def run(options: Options) -> None:
     settings = settings_of(options, corpus, digests, glove)
     with runfolder.locked(options.folder / "lock", f"the run in {options.folder}", wait=5.0):
         runfolder.open_run(options.folder, settings)
+        note_corpus(options, corpus)
         if glove is not None:
             words.store(glove, options.folder / WORD_VECTORS)
-        results = train_grid(options, corpus, digests, reporter)
-        summary = report.write_tables(options.folder, settings, results)
-        figures.write_figures(options.folder, summary, results)
+        train_grid(options, corpus, digests, reporter)
+        summary = report.build(options.folder)
     print(
         f"\nWA (weighted accuracy), test session of each fold\n\n{report.fold_table(summary, 'wa')}"
     )
     print(f"\nUA (unweighted accuracy)\n\n{report.fold_table(summary, 'ua')}")
     if options.smoke:
         reporter.say("\nA smoke run shows that every step works; it is too short to learn.")
-    reporter.say(f"\nTables, figures and models: {options.folder}")
+    reporter.say(f"\nReport, tables, figures and models: {options.folder / 'report.html'}")
 
 
 def gather(options: Options, reporter: Reporter) -> tuple[corpora.Corpus, dict[str, str]]:
@@ -99,6 +74,15 @@ def gather(options: Options, reporter: Reporter) -> tuple[corpora.Corpus, dict[s
     for kind, count in sorted(corpus.skipped.items()):
         reporter.say(f"skipped: {count} x {kind}")
     return corpus, digests
+
+
+def note_corpus(options: Options, corpus: corpora.Corpus) -> None:
+    """Where the corpus and its features lie, for programs that look at a finished run."""
+    write_json(options.folder / "corpus.json", {
+        "root": str(corpus.root.resolve()), "cache": str(options.cache.resolve()),
+        "merge_excited": options.merge_excited, "allow_partial": options.allow_partial,
+        "skip_bad": options.skip_bad,
+    })  # fmt: skip
 
 
 def read_glove(options: Options, corpus: corpora.Corpus, reporter: Reporter) -> words.GloVe | None:
@@ -140,8 +124,8 @@ def settings_of(
 
 def train_grid(
     options: Options, corpus: corpora.Corpus, digests: dict[str, str], reporter: Reporter
-) -> list[dict[str, Any]]:
-    """Do every task, model x fold x seed, that has no result yet; returns all results."""
+) -> None:
+    """Do every task, model x fold x seed, that has no result yet."""
     shared = Shared(
         run=options.folder, cache=options.cache, utterances=tuple(corpus.utterances),
         digests=digests, recipe=options.recipe, validation=options.validation,
@@ -155,68 +139,18 @@ def train_grid(
         for fold in options.folds
         for model in options.models
     ]
-    results = {task: result_of(shared, task) for task in tasks}
-    waiting = [task for task in tasks if results[task] is None]
+    waiting = [task for task in tasks if result_of(shared, task) is None]
+    if waiting:
+        gpu = torch.cuda.get_device_name() if options.device == "cuda" else None
+        report.record_environment(options.folder, gpu=gpu)
     done = len(tasks) - len(waiting)
     with reporter.training(len(tasks), done, options.recipe.epochs) as view:
-        for task, result in grid.run_grid(shared, waiting, options.jobs, view.epoch):
-            results[task] = result
+        if options.ray:
+            finished = cluster.run_on_ray(shared, waiting, options.ray, view.epoch)
+        else:
+            finished = grid.run_grid(shared, waiting, options.jobs, view.epoch)
+        for task, result in finished:
             view.finished(task, result, seconds_of(shared, task))
-    return [result for result in results.values() if result is not None]
-
-
-def check_models(text: str) -> list[str]:
-    names = [name.strip() for name in text.split(",")]
-    if names == ["all"]:
-        return list(registry.names())
-    unknown = [name for name in names if name not in registry.names()]
-    if unknown:
-        raise ValueError(f"models must be 'all' or among {list(registry.names())}, got {unknown}")
-    return list(dict.fromkeys(names))
-
-
-def check_device(name: str) -> str:
-    if name not in ("auto", "cpu", "cuda"):
-        raise ValueError(f"device must be auto, cpu or cuda, got {name!r}")
-    if name == "cuda" and not torch.cuda.is_available():
-        raise RuntimeError(
-            f"device cuda: this torch ({torch.__version__}) finds no GPU; use --device cpu"
-        )
-    return "cuda" if name != "cpu" and torch.cuda.is_available() else "cpu"
-
-
-def at_least(name: str, value: float | None, least: float) -> None:
-    if value is not None and value < least:
-        raise ValueError(f"{name} must be at least {least}, got {value}")
-
-
-def check(
-    iemocap: Path | None, glove: Path | None, extra_vocab: int, models: str, folds: str, seeds: int,
-    recipe: str, epochs: int | None, l2: float | None, validation: str, merge_excited: bool,
-    allow_partial: bool, skip_bad: bool, out: Path | None, resume: bool, smoke: bool,
-    jobs: int | None, device: str, reference_ops: bool, cache: Path | None,
-) -> Options:  # fmt: skip
-    """Refuse what is wrong before anything is read or made."""
-    for name, value, least in (
-        ("seeds", seeds, 1), ("jobs", jobs, 1), ("epochs", epochs, 1), ("l2", l2, 0),
-        ("extra-vocab", extra_vocab, 0),
-    ):  # fmt: skip
-        at_least(name, value, least)
-    if validation not in ("random", "speaker"):
-        raise ValueError(f"validation must be 'random' or 'speaker', got {validation!r}")
-    if extra_vocab and glove is None:
-        raise ValueError("extra-vocab takes its words from a GloVe file: give --glove too")
-    if glove is not None and not glove.is_file():
-        raise FileNotFoundError(f"GloVe file {glove} does not exist")
-    if smoke and epochs is None:
-        epochs = SMOKE_EPOCHS
-    hardware = check_device(device)
-    return Options(
-        iemocap, glove, extra_vocab, check_models(models), splits.parse_folds(folds), seeds,
-        recipes.get(recipe).with_overrides(epochs=epochs, l2=l2), validation, merge_excited,
-        allow_partial, skip_bad, smoke, jobs or (1 if hardware == "cuda" else cores()), hardware,
-        reference_ops, cache or default_cache(), runfolder.choose(out, resume),
-    )  # fmt: skip
 
 
 def main(
@@ -226,9 +160,10 @@ def main(
     models: Annotated[str, typer.Option(help="Names joined by commas, or 'all'.")] = DEFAULT_MODELS,
     folds: Annotated[str, typer.Option(help="Like 1-5 or 2,4; fold n is tested on session n.")] = "1-5",
     seeds: Annotated[int, typer.Option(help="Trainings of each model on each fold.")] = 1,
-    recipe: Annotated[str, typer.Option(help="'default' (trains well) or 'paper' (the literal text).")] = "default",
+    recipe: Annotated[str, typer.Option(help="'default' (trains well), 'paper' (the literal text) or 'authors' (as their public code does).")] = "default",
     epochs: Annotated[int | None, typer.Option(help="At most so many epochs, instead of the recipe's.")] = None,
     l2: Annotated[float | None, typer.Option(help="Weight of sum(W^2) in the loss, instead of the recipe's.")] = None,
+    word_dropout: Annotated[float, typer.Option(help="Probability that a word, and that a whole transcript, is lost in training.")] = 0.0,
     validation: Annotated[str, typer.Option(help="'random' (5%, stratified) or 'speaker' (one training speaker).")] = "random",
     merge_excited: Annotated[bool, typer.Option("--merge-excited", help="Count 'exc' as 'hap' (IEMOCAP: 5,531 utterances).")] = False,
     allow_partial: Annotated[bool, typer.Option("--allow-partial", help="Accept a part of the corpus; prints both tables.")] = False,
@@ -237,6 +172,7 @@ def main(
     resume: Annotated[bool, typer.Option("--resume", help="Go on with the run in --out, or with the newest.")] = False,
     smoke: Annotated[bool, typer.Option("--smoke", help="The whole path on a tiny corpus, under a minute; learns little.")] = False,
     jobs: Annotated[int | None, typer.Option(help="Tasks at a time; results do not depend on it (default: one a core).")] = None,
+    ray: Annotated[str | None, typer.Option(help="`local`: this machine's cores or GPUs; HOST:PORT: an existing cluster.")] = None,
     device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
     reference_ops: Annotated[bool, typer.Option("--reference-ops", help="Plain PyTorch instead of the native core's alignment, to compare.")] = False,
     cache: Annotated[Path | None, typer.Option(help="Where corpora and features are kept (default: ~/.cache/gban-edge).")] = None,
