@@ -1,10 +1,10 @@
 # make run          set up .venv and run the main job on the built-in corpus
-# make test         set up .venv, then format, lint, types, build, C++ tests, Python tests: 9 minutes
+# make test         set up .venv, then format, lint, types, build, C++ tests, Python tests: 15 minutes
 # make test-full    that and the whole main job, and the base package on every Python on the PATH:
-#                   about 20 minutes on 2 cores
+#                   about 30 minutes on 2 cores
 #
 # make kernel-report    registers, spills and shared memory of the CUDA kernels (needs nvcc): 1 minute
-# make bench            the alignment and the frontend beside their peers: 3 minutes
+# make bench            alignment, frontend and training beside their peers: 4 minutes
 #
 # PYTHON=python3.11     the interpreter to make .venv with (3.10 to 3.13)
 # TORCH_ARGS="..."      pip's arguments for torch alone, to take it from elsewhere:
@@ -28,7 +28,7 @@ run:
 	$(BIN)/python train/run_folds.py $(ARGS)
 
 setup:
-	@$(SET_UP) train,test,lint --torch-args "$(TORCH_ARGS)"
+	@$(SET_UP) train,cluster,test,lint --torch-args "$(TORCH_ARGS)"
 
 test: setup lint ctest
 	$(BIN)/python -m pytest -m "not full and not gpu"
@@ -57,10 +57,11 @@ ctest: setup
 kernel-report:
 	@$(PYTHON) tools/kernel_report.py
 
-# The alignment and the frontend beside their peers, one CPU thread.
+# The alignment, the frontend and training beside their peers, one CPU thread.
 bench: setup
 	$(BIN)/python benchmarks/bench_alignment.py
 	$(BIN)/python benchmarks/bench_frontend.py
+	$(BIN)/python benchmarks/bench_training.py
 
 clean:
 	rm -rf build $(VENV) gban_edge/*.so *.egg-info

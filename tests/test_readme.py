@@ -31,8 +31,10 @@ def test_make_targets_it_names_exist():
 
 def test_options_it_names_exist():
     options = set(re.findall(r"(--[a-z][a-z0-9-]+)", TEXT)) - {"--index-url"}
-    source = (ROOT / "train" / "run_folds.py").read_text()
-    for option in options - {"--help"}:
+    programs = "run_folds", "report", "word_errors", "calibration"
+    source = "".join((ROOT / "train" / f"{name}.py").read_text() for name in programs)
+    of_ray = {"--block", "--head", "--port", "--address", "--include-dashboard"}
+    for option in options - of_ray - {"--help"}:
         name = option.removeprefix("--").replace("-", "_")
         assert re.search(rf"^    {name}: Annotated", source, re.MULTILINE), option
 
