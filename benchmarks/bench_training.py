@@ -1,6 +1,6 @@
 """Training throughput of GBAN beside the authors' protocol: every utterance padded to 7.5 s.
 
-    python benchmarks/bench_training.py [--utterances 256] [--rounds 5] [--json FILE]
+    python benchmarks/bench_training.py [--utterances 256] [--rounds 9] [--json FILE]
 
 One thread, the built-in corpus, batches of 32, a whole step of each (collate, forward, backward,
 Adam). The forms take turns, round by round, and do one pass over the same utterances:
@@ -65,7 +65,7 @@ def main() -> None:
 def arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--utterances", type=int, default=256, help="in a pass, at least 32")
-    parser.add_argument("--rounds", type=int, default=5, help="at least 3")
+    parser.add_argument("--rounds", type=int, default=9, help="at least 3")
     parser.add_argument("--cache", type=Path, default=default_cache())
     parser.add_argument("--json", type=Path, metavar="FILE", help="write every time there")
     options = parser.parse_args()
