@@ -26,6 +26,7 @@ set(GBAN_FLAGS_avx512 -mavx512f -mavx512dq -mavx512bw -mavx512vl -mfma -mf16c
 
 function(gban_add_core name)
   list(TRANSFORM GBAN_CORE_SOURCES PREPEND ${PROJECT_SOURCE_DIR}/ OUTPUT_VARIABLE sources)
+  list(APPEND sources ${GBAN_MODEL_SOURCES})
   list(TRANSFORM GBAN_SIMD_SOURCES PREPEND ${PROJECT_SOURCE_DIR}/ OUTPUT_VARIABLE simd_sources)
   add_library(${name} STATIC ${sources})
   target_include_directories(${name} PUBLIC
