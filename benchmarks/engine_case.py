@@ -32,7 +32,8 @@ Array = NDArray[Any]
 Form = Callable[[], Array]  # probabilities [C] of one case
 WORDS = 3000
 SECONDS, SPOKEN = 7.5, 20  # of speech, and words in it
-TOLERANCE = {"fp32": 1e-5, "fp16": 5e-3, "int8": 5e-2}
+# Of a probability. "librosa" is for its features, which single precision leaves up to 0.05 off.
+TOLERANCE = {"fp32": 1e-5, "fp16": 5e-3, "int8": 5e-2, "librosa": 1e-3}
 
 
 @dataclass(frozen=True)
