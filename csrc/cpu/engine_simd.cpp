@@ -31,7 +31,7 @@ void standardise(const float* x, const float* mean, const float* scale, std::int
     }
 }
 
-// Rows of x [rows, depth] as int16 with a scale each; the depth is made even with a zero.
+// Rows of x [rows, depth] quantised, with a scale each.
 void quantise(const Matrix& m, const float* x, std::int64_t stride, std::int64_t rows,
               std::int16_t* q, float* scales) {
   const float limit = int16_limit(m.depth);
@@ -44,7 +44,7 @@ void quantise(const Matrix& m, const float* x, std::int64_t stride, std::int64_t
     float greatest = most[0];
     for (int i = 1; i < kFloats; ++i) greatest = most[i] > greatest ? most[i] : greatest;
     scales[r] = greatest > 0.0f ? greatest / limit : 1.0f;
-    quantise_row(x, m.depth, 1.0f / scales[r], q);
+    quantise_row(x, m.depth, m.padded_depth(), 1.0f / scales[r], q);
   }
 }
 
@@ -175,8 +175,14 @@ void relu(float* x, std::int64_t width) {
 }  // namespace
 
 extern const EngineKernels engine_kernels;
-const EngineKernels engine_kernels = {kFloats, first_not_finite, standardise,
-                                      product, convolve,         text_convolve,
-                                      recur,   gated_sum,        relu};
+const EngineKernels engine_kernels = {{kFloats, kInt8Deep},
+                                      first_not_finite,
+                                      standardise,
+                                      product,
+                                      convolve,
+                                      text_convolve,
+                                      recur,
+                                      gated_sum,
+                                      relu};
 
 }  // namespace gban::GBAN_ISA

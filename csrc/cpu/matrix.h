@@ -35,21 +35,27 @@ enum class Storage { fp32, fp16, int8 };
 // What the kernels see of W [rows, depth] for y = W x + bias. Rows stand in vectors of `lanes`,
 // vectors in panels of `group` (the last panel may have fewer), and a panel is
 //   fp32, fp16: [depth][vectors][lanes]
-//   int8:       [depth / 2, rounded up][vectors][lanes][2]
+//   int8:       [depth / deep, rounded up][vectors][lanes][deep]
 // so that one pass over x reads a panel from front to back. Rows and depth beyond W's are zero.
 struct Matrix {
   Storage storage;
   int lanes, group;
+  int deep;  // int8: neighbours in depth that one instruction multiplies; else 1
   std::int64_t rows, depth;
   const void* data;
-  const float* scales;  // int8: W's value is scale of the row x number; [padded_rows()]
-  const float* bias;    // [padded_rows()]; null: none
+  const float* scales;       // int8: W's value is scale of the row x number; [padded_rows()]
+  const std::int32_t* sums;  // int8: of the numbers of each row; [padded_rows()]
+  const float* bias;         // [padded_rows()]; null: none
 
   std::int64_t vectors() const { return (rows + lanes - 1) / lanes; }
   std::int64_t padded_rows() const { return vectors() * lanes; }
-  std::int64_t padded_depth() const {
-    return storage == Storage::int8 ? (depth + 1) / 2 * 2 : depth;
-  }
+  std::int64_t padded_depth() const { return (depth + deep - 1) / deep * deep; }
+};
+
+// The vectors that a matrix is packed for.
+struct VectorShape {
+  int lanes;
+  int int8_deep;  // Matrix::deep for int8
 };
 
 // The greatest int16 of a quantised input: the sum of `depth` products with int8 fits an int32.
@@ -65,18 +71,19 @@ class PackedMatrix {
   // weights [rows, depth]; bias [rows] or null. group 0: as few and as even panels of up to four
   // vectors as there can be.
   PackedMatrix(const float* weights, std::int64_t rows, std::int64_t depth, const float* bias,
-               Storage storage, int lanes, int group = 0);
+               Storage storage, VectorShape shape, int group = 0);
 
   const Matrix& view() const { return view_; }
   std::int64_t bytes() const;
 
  private:
   void pack(const float* weights);
-  float scale_row(const float* row) const;
+  void pack_int8(const float* weights);
 
   Matrix view_ = {};
   Aligned<unsigned char> data_;
   Aligned<float> scales_, bias_;
+  Aligned<std::int32_t> sums_;
 };
 
 }  // namespace gban
