@@ -48,16 +48,27 @@ void quantise(const Matrix& m, const float* x, std::int64_t stride, std::int64_t
   }
 }
 
+template <typename W>
+void product_quantised(const Matrix& m, const float* x, std::int64_t x_stride, std::int64_t rows,
+                       float* y, std::int64_t y_stride, std::int16_t* quantised, float* row_scales,
+                       W tag) {
+  quantise(m, x, x_stride, rows, quantised, row_scales);
+  product_all(m, Quantised{quantised, row_scales}, m.padded_depth(), rows, y, y_stride, tag);
+}
+
 void product(const Matrix& m, const float* x, std::int64_t x_stride, std::int64_t rows, float* y,
              std::int64_t y_stride, std::int16_t* quantised, float* row_scales) {
-  if (m.storage == Storage::fp32) {
-    product_all(m, x, x_stride, rows, y, y_stride, float{});
-  } else if (m.storage == Storage::fp16) {
-    product_all(m, x, x_stride, rows, y, y_stride, Half{});
-  } else {
-    quantise(m, x, x_stride, rows, quantised, row_scales);
-    product_all(m, Quantised{quantised, row_scales}, m.padded_depth(), rows, y, y_stride,
-                std::int8_t{});
+  switch (m.storage) {
+    case Storage::fp32:
+      return product_all(m, x, x_stride, rows, y, y_stride, float{});
+    case Storage::fp16:
+      return product_all(m, x, x_stride, rows, y, y_stride, Half{});
+    case Storage::int16:
+      if constexpr (kInt8Deep == 4)
+        product_quantised(m, x, x_stride, rows, y, y_stride, quantised, row_scales, std::int16_t{});
+      return;
+    case Storage::int8:
+      product_quantised(m, x, x_stride, rows, y, y_stride, quantised, row_scales, std::int8_t{});
   }
 }
 
@@ -150,12 +161,17 @@ void text_convolve(const TextTaps& taps, std::int64_t kernel, std::int64_t first
 }
 
 void recur(const Recurrence& r) {
-  if (r.hidden_weights->storage == Storage::fp32)
-    recur_with<float>(r);
-  else if (r.hidden_weights->storage == Storage::fp16)
-    recur_with<Half>(r);
-  else
-    recur_with<std::int8_t>(r);
+  switch (r.hidden_weights->storage) {
+    case Storage::fp32:
+      return recur_with<float>(r);
+    case Storage::fp16:
+      return recur_with<Half>(r);
+    case Storage::int16:
+      if constexpr (kInt8Deep == 4) recur_with<std::int16_t>(r);
+      return;
+    case Storage::int8:
+      recur_with<std::int8_t>(r);
+  }
 }
 
 void gated_sum(float* gate, const float* p, const float* q, std::int64_t width, float* h) {

@@ -3,7 +3,9 @@
 // An input x is q = round(x / scale), so that the weights' rounding alone is felt. With VNNI, which
 // multiplies unsigned by signed bytes four at a time, q + 32768 goes in as its two bytes:
 //   sum w q = 256 sum w high + sum w low - 32768 sum w
-// and otherwise as it is, pairs of products at a time.
+// and otherwise as it is, pairs of products at a time. Weights of 16 bits go in as two bytes too,
+// w = 256 u + v, and what is left out of their products, of low with low, is taken for its mean:
+//   sum w q / 256 = 256 sum u high + sum (u low + v high) - 128 sum w + sum v 127.5 / 256
 #pragma once
 
 #include "matrix.h"
@@ -18,6 +20,14 @@ constexpr int kInt8Rows = 3;  // two sums each, and four vectors of weights
 constexpr int kInt8Deep = 2;
 constexpr int kInt8Rows = 6;
 #endif
+
+// Of the types that stand for a matrix' storage: float, Half, int16_t and int8_t.
+template <typename W>
+constexpr bool kIsInteger = false;
+template <>
+constexpr bool kIsInteger<std::int8_t> = true;
+template <>
+constexpr bool kIsInteger<std::int16_t> = true;
 
 // Quantised rows, [padded depth] int16 of memory each, and the scale of each.
 struct Quantised {
@@ -73,28 +83,31 @@ inline std::int32_t four_at(const std::uint8_t* p) {
   return four;
 }
 
-// whole[r][g] = W_g . q_r of the panel that begins at vector `first`
-template <int R, int G>
+// whole[r][g] = W_g . q_r of the panel that begins at vector `first`; Wide: a 256th of it
+template <int R, int G, bool Wide>
 inline void multiply_quantised(const Matrix& m, std::int64_t first, const std::int16_t* q,
                                std::int64_t stride, Ints (&whole)[R][G]) {
+  constexpr int kBytes = Wide ? 128 : 64;  // of a vector of weights
   const std::int64_t depth = m.padded_depth();
-  const auto* w = static_cast<const std::int8_t*>(m.data) + first * depth * kFloats;
+  const auto* w = static_cast<const std::int8_t*>(m.data) + first * depth / 4 * kBytes;
   const auto* const x = reinterpret_cast<const std::uint8_t*>(q);
   Words high[R][G] = {}, low[R][G] = {};
-  for (std::int64_t k = 0; k < depth; k += 4, w += G * 64)
+  for (std::int64_t k = 0; k < depth; k += 4, w += G * kBytes)
     for (int g = 0; g < G; ++g) {
-      const __m512i weights = _mm512_loadu_si512(w + g * 64);
+      const __m512i weights = _mm512_loadu_si512(w + g * kBytes);
       for (int r = 0; r < R; ++r) {
         const std::uint8_t* const row = x + 2 * r * stride + k;
         high[r][g] = add_fours(high[r][g], four_at(row), weights);
         low[r][g] = add_fours(low[r][g], four_at(row + depth), weights);
+        if constexpr (Wide)
+          low[r][g] = add_fours(low[r][g], four_at(row), _mm512_loadu_si512(w + g * kBytes + 64));
       }
     }
   for (int g = 0; g < G; ++g) {
-    Words sum;
-    std::memcpy(&sum, m.sums + (first + g) * kFloats, sizeof sum);
+    Words offset;
+    std::memcpy(&offset, m.offsets + (first + g) * kFloats, sizeof offset);
     for (int r = 0; r < R; ++r)
-      whole[r][g] = reinterpret_cast<Ints>((high[r][g] << 8) + low[r][g] - (sum << 15));
+      whole[r][g] = reinterpret_cast<Ints>((high[r][g] << 8) + low[r][g] - offset);
   }
 }
 
@@ -131,11 +144,12 @@ inline Ints add_pairs(Ints sum, const std::int8_t* w, const std::int16_t* pair) 
 }
 
 // whole[r][g] = W_g . q_r of the panel that begins at vector `first`
-template <int R, int G>
+template <int R, int G, bool Wide>
 inline void multiply_quantised(const Matrix& m, std::int64_t first, const std::int16_t* q,
                                std::int64_t stride, Ints (&whole)[R][G]) {
   const std::int64_t depth = m.padded_depth();
   const auto* const w = static_cast<const std::int8_t*>(m.data) + first * depth * kFloats;
+  static_assert(!Wide || kInt8Deep == 4, "there are no weights of 16 bits here");
   Ints sums[R][G] = {};
   for (std::int64_t k = 0; k < depth; k += 2)
     for (int g = 0; g < G; ++g)

@@ -30,22 +30,28 @@ class Aligned {
   std::int64_t size_ = 0;
 };
 
-enum class Storage { fp32, fp16, int8 };
+enum class Storage {
+  fp32,
+  fp16,   // IEEE halves
+  int16,  // with a scale a row; for instructions that multiply four bytes at a time
+  int8    // likewise
+};
 
 // What the kernels see of W [rows, depth] for y = W x + bias. Rows stand in vectors of `lanes`,
 // vectors in panels of `group` (the last panel may have fewer), and a panel is
 //   fp32, fp16: [depth][vectors][lanes]
 //   int8:       [depth / deep, rounded up][vectors][lanes][deep]
+//   int16:      [depth / deep, rounded up][vectors][high, low][lanes][deep], value 256 high + low
 // so that one pass over x reads a panel from front to back. Rows and depth beyond W's are zero.
 struct Matrix {
   Storage storage;
   int lanes, group;
-  int deep;  // int8: neighbours in depth that one instruction multiplies; else 1
+  int deep;  // integers: neighbours in depth that one instruction multiplies; else 1
   std::int64_t rows, depth;
   const void* data;
-  const float* scales;       // int8: W's value is scale of the row x number; [padded_rows()]
-  const std::int32_t* sums;  // int8: of the numbers of each row; [padded_rows()]
-  const float* bias;         // [padded_rows()]; null: none
+  const float* scales;           // integers: of a row's product, see int8_simd.h; [padded_rows()]
+  const std::uint32_t* offsets;  // integers: to take from a row's product; [padded_rows()]
+  const float* bias;             // [padded_rows()]; null: none
 
   std::int64_t vectors() const { return (rows + lanes - 1) / lanes; }
   std::int64_t padded_rows() const { return vectors() * lanes; }
@@ -55,12 +61,12 @@ struct Matrix {
 // The vectors that a matrix is packed for.
 struct VectorShape {
   int lanes;
-  int int8_deep;  // Matrix::deep for int8
+  int deep;  // Matrix::deep for integers
 };
 
 // The greatest int16 of a quantised input: the sum of `depth` products with int8 fits an int32.
 constexpr float int16_limit(std::int64_t depth) {
-  const std::int64_t limit = 2147483647 / (127 * (depth < 1 ? 1 : depth));
+  const std::int64_t limit = 2147483647 / (128 * (depth < 1 ? 1 : depth));
   return static_cast<float>(limit < 32767 ? limit : 32767);
 }
 
@@ -78,12 +84,12 @@ class PackedMatrix {
 
  private:
   void pack(const float* weights);
-  void pack_int8(const float* weights);
+  void pack_integers(const float* weights);
 
   Matrix view_ = {};
   Aligned<unsigned char> data_;
   Aligned<float> scales_, bias_;
-  Aligned<std::int32_t> sums_;
+  Aligned<std::uint32_t> offsets_;
 };
 
 }  // namespace gban

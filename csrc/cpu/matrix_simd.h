@@ -107,11 +107,11 @@ inline void panel_rows(const Matrix& m, std::int64_t first, const float* x, std:
   accumulate<R, G>(x, stride, w, m.depth, sums);
 }
 
-template <int R, int G>
+template <int R, int G, typename W>
 inline void panel_rows(const Matrix& m, std::int64_t first, const Quantised& x, std::int64_t stride,
-                       Floats (&sums)[R][G], std::int8_t) {
+                       Floats (&sums)[R][G], W) {
   Ints whole[R][G];
-  multiply_quantised<R, G>(m, first, x.data, stride, whole);
+  multiply_quantised<R, G, sizeof(W) == 2>(m, first, x.data, stride, whole);
   for (int g = 0; g < G; ++g) {
     const Floats scale = load(m.scales + (first + g) * kFloats), bias = bias_at(m, first + g);
     for (int r = 0; r < R; ++r) sums[r][g] = as_floats(whole[r][g]) * (scale * x.scales[r]) + bias;
@@ -148,7 +148,7 @@ inline void product_upto(std::int64_t rows, const Matrix& m, std::int64_t first,
 template <int G, typename W, typename X>
 inline void product_panel(const Matrix& m, std::int64_t first, const X& x, std::int64_t x_stride,
                           std::int64_t rows, float* y, std::int64_t y_stride, W tag) {
-  constexpr int kMost = sizeof(W) == 1 ? kInt8Rows : 6;
+  constexpr int kMost = kIsInteger<W> ? kInt8Rows : 6;
   constexpr int R = kTileRows<G> < kMost ? kTileRows<G> : kMost;
   for (std::int64_t tiles = (rows + R - 1) / R, at = 0; tiles > 0; --tiles) {
     const std::int64_t height = (rows - at + tiles - 1) / tiles;

@@ -193,12 +193,21 @@ std::int64_t Network::width() const {
   }
 }
 
+namespace {
+
+// Where there are instructions for it, 16-bit integers with a scale a row take the place of halves:
+// as small, faster and more accurate.
+Storage recurrent_storage(Precision precision, VectorShape shape) {
+  if (precision == Precision::fp32) return Storage::fp32;
+  if (precision == Precision::int8) return Storage::int8;
+  return shape.deep == 4 ? Storage::int16 : Storage::fp16;
+}
+
+}  // namespace
+
 Network pack_network(const Model& model, Precision precision, VectorShape shape) {
   const Kind& kind = kind_of(model.name);
-  const Packing p = {model,
-                     precision == Precision::fp32   ? Storage::fp32
-                     : precision == Precision::fp16 ? Storage::fp16
-                                                    : Storage::int8,
+  const Packing p = {model, recurrent_storage(precision, shape),
                      precision == Precision::fp32 ? Storage::fp32 : Storage::fp16, shape};
   Network n;
   n.config = model.config;

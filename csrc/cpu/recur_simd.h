@@ -33,30 +33,28 @@ struct Before {
 
 // sums[4] of panel n += W_hh h
 template <typename W>
-inline void add_hidden(const Recurrence& r, std::int64_t n, const Before& h, Floats (&sums)[1][4]) {
+inline void add_hidden(const Recurrence& r, std::int64_t n, const Before& h, Floats (&sums)[4]) {
   const Matrix& m = *r.hidden_weights;
-  accumulate_one<4>(h.state, static_cast<const W*>(m.data) + n * 4 * m.depth * kFloats, m.depth,
-                    h.step, sums[0]);
-}
-template <>
-inline void add_hidden<std::int8_t>(const Recurrence& r, std::int64_t n, const Before& h,
-                                    Floats (&sums)[1][4]) {
-  const Matrix& m = *r.hidden_weights;
-  Ints whole[1][4];
-  multiply_quantised<1, 4>(m, 4 * n, h.quantised, 0, whole);
-  const float scale = 1.0f / int16_limit(m.depth);
-  for (int g = 0; g < 4; ++g)
-    sums[0][g] += as_floats(whole[0][g]) * (scale * load(m.scales + (4 * n + g) * kFloats));
+  if constexpr (kIsInteger<W>) {
+    Ints whole[1][4];
+    multiply_quantised<1, 4, sizeof(W) == 2>(m, 4 * n, h.quantised, 0, whole);
+    const float scale = 1.0f / int16_limit(m.depth);
+    for (int g = 0; g < 4; ++g)
+      sums[g] += as_floats(whole[0][g]) * (scale * load(m.scales + (4 * n + g) * kFloats));
+  } else {
+    const W* const w = static_cast<const W*>(m.data) + n * 4 * m.depth * kFloats;
+    accumulate_one<4>(h.state, w, m.depth, h.step, sums);
+  }
 }
 
 template <typename W>
 inline void recur_panel(const Recurrence& r, std::int64_t n, const Before& before,
                         const float* projected, float* state) {
-  Floats sums[1][4];
-  for (int g = 0; g < 4; ++g) sums[0][g] = load(projected + (4 * n + g) * kFloats);
+  Floats sums[4];
+  for (int g = 0; g < 4; ++g) sums[g] = load(projected + (4 * n + g) * kFloats);
   if (before.state) add_hidden<W>(r, n, before, sums);
   Floats units;
-  gate_units(sums[0], r.cells + n * kFloats, units);
+  gate_units(sums, r.cells + n * kFloats, units);
   store_upto(state + n * kFloats, units, r.hidden - n * kFloats);
 }
 
@@ -74,7 +72,7 @@ inline void recur_with(const Recurrence& r) {
     for (std::int64_t n = 0; n < panels; ++n)
       recur_panel<W>(r, step % 2 ? panels - 1 - n : n, before, projected, state);
     before.state = state;
-    if constexpr (sizeof(W) == 1)
+    if constexpr (kIsInteger<W>)
       quantise_row(state, r.hidden, r.hidden_weights->padded_depth(), int16_limit(r.hidden),
                    r.quantised);
   }

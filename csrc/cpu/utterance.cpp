@@ -48,7 +48,7 @@ const char* stage_name(int stage) {
 void UtteranceRun::lay_out(Arena& arena, Modality& m, const BiLstm& lstm, std::int64_t width) {
   const std::int64_t D = network_.config.states(), layers = static_cast<std::int64_t>(lstm.size());
   const Matrix& hidden = lstm[0][0].hidden.view();
-  const bool quantised = hidden.storage == Storage::int8;
+  const bool quantised = hidden.storage == Storage::int8 || hidden.storage == Storage::int16;
   m.x = arena.take<float>(m.steps * width);
   m.states[0] = arena.take<float>(m.steps * D);
   m.states[1] = layers > 1 ? arena.take<float>(m.steps * D) : nullptr;
@@ -93,7 +93,7 @@ void UtteranceRun::lay_out(Arena& arena) {
   logits_ = arena.take<float>(rounded_up(c.classes, lanes));
   if (!network_.aligned) return;
   alignment_ = arena.take<float>(scratch_floats(speech_.steps, text_.steps));
-  weights_ = arena.take<float>(2 * (speech_.steps + text_.steps + 4));
+  weights_ = arena.take<float>(2 * (speech_.steps + text_.steps + 8));
 }
 
 void UtteranceRun::begin(const EngineInput& input, const EngineOutput& output) {
