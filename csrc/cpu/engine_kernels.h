@@ -20,6 +20,23 @@ struct Recurrence {
   std::int16_t* quantised;    // scratch [H rounded up to even], for int8
 };
 
+// Every tap of every filter is multiplied with each step once, and a convolution is then a sum of
+// `kernel` of the products: kernel * filters rows fill whole vectors where the filters alone do
+// not.
+struct Convolution {
+  const Matrix* taps;  // [kernel * filters, channels], tap by tap
+  const float* bias;   // [filters]
+  std::int64_t kernel, filters;
+};
+
+constexpr std::int64_t kPooledAtOnce = 16;
+
+struct ProductScratch {
+  float* products;          // [2 kPooledAtOnce + kernel - 1][taps' padded rows]
+  std::int16_t* quantised;  // for integers, [rows of products * padded depth + lanes]
+  float* row_scales;        // likewise, [rows of products]
+};
+
 // A pooled text step of one convolution: the words' rows of the table of taps, summed.
 struct TextTaps {
   const float* const* rows;  // [words + 2 reach] of [taps of all convolutions][filters]
@@ -42,10 +59,10 @@ struct EngineKernels {
   void (*product)(const Matrix& W, const float* x, std::int64_t x_stride, std::int64_t rows,
                   float* y, std::int64_t y_stride, std::int16_t* quantised, float* row_scales);
 
-  // [Conv1d valid, ReLU, MaxPool 2 floor]: x [steps, channels] with W [filters, kernel * channels]
-  // -> y [(steps - kernel + 1) / 2, filters]
-  void (*convolve)(const Matrix& W, const float* x, std::int64_t channels, std::int64_t pooled,
-                   float* y);
+  // [Conv1d valid, ReLU, MaxPool 2 floor]: x [steps, channels] -> y [pooled, filters], with
+  // pooled = (steps - kernel + 1) / 2
+  void (*convolve)(const Convolution& c, const float* x, std::int64_t pooled, float* y,
+                   const ProductScratch& scratch);
 
   // Sums of rows, bias, ReLU, MaxPool 2 with ceil of one convolution: y[(words + 1) / 2, filters],
   // rows y_stride apart; `first`: where its taps begin in a row.

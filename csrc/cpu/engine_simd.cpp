@@ -72,67 +72,48 @@ void product(const Matrix& m, const float* x, std::int64_t x_stride, std::int64_
   }
 }
 
-// R steps of a convolution with one panel, pooled to R / 2.
-template <int R, int G, typename W>
-void convolve_tile(const Matrix& m, std::int64_t first, const float* x, std::int64_t channels,
-                   float* y, W tag) {
-  Floats sums[R][G];
-  panel_rows<R, G>(m, first, x, channels, sums, tag);
-  for (int r = 0; r < R; r += 2)
-    for (int g = 0; g < G; ++g) {
-      const std::int64_t column = (first + g) * kFloats;
-      Floats most = sums[r][g] > sums[r + 1][g] ? sums[r][g] : sums[r + 1][g];
-      most = most > 0.0f ? most : Floats{};
-      store_upto(y + r / 2 * m.rows + column, most, m.rows - column);
-    }
+// n numbers of a step t of a convolution: tap j of step t + j stands at products + j * (row +
+// filters).
+Floats add_taps(const float* products, std::int64_t row, std::int64_t kernel, std::int64_t filters,
+                std::int64_t n) {
+  Floats sum = load_upto(products, n);
+  for (std::int64_t j = 1; j < kernel; ++j) sum += load_upto(products + j * (row + filters), n);
+  return sum;
 }
 
-template <int R, int G, typename W>
-void convolve_tiles(const Matrix& m, std::int64_t first, const float* x, std::int64_t channels,
-                    std::int64_t pooled, float* y, W tag) {
-  for (std::int64_t p = 0; p < pooled; p += R / 2) {
-    const std::int64_t at = p + R / 2 <= pooled ? p : pooled - R / 2;
-    convolve_tile<R, G>(m, first, x + 2 * at * channels, channels, y + at * m.rows, tag);
-  }
-}
-
-template <int G, typename W>
-void convolve_panel(const Matrix& m, std::int64_t first, const float* x, std::int64_t channels,
-                    std::int64_t pooled, float* y, W tag) {
-  constexpr int R = kTileRows<G> / 2 * 2;
-  if (pooled >= R / 2)
-    convolve_tiles<R, G>(m, first, x, channels, pooled, y, tag);
-  else
-    convolve_tiles<2, G>(m, first, x, channels, pooled, y, tag);
-}
-
-template <typename W>
-void convolve_with(const Matrix& m, const float* x, std::int64_t channels, std::int64_t pooled,
-                   float* y, W tag) {
-  for (std::int64_t first = 0; first < m.vectors(); first += m.group) {
-    const std::int64_t left = m.vectors() - first;
-    switch (left < m.group ? left : m.group) {
-      case 4:
-        convolve_panel<4>(m, first, x, channels, pooled, y, tag);
-        break;
-      case 3:
-        convolve_panel<3>(m, first, x, channels, pooled, y, tag);
-        break;
-      case 2:
-        convolve_panel<2>(m, first, x, channels, pooled, y, tag);
-        break;
-      default:
-        convolve_panel<1>(m, first, x, channels, pooled, y, tag);
+// Pooled steps of a convolution, of the products of its taps, rows `row` apart.
+void add_and_pool(const Convolution& c, const float* products, std::int64_t row,
+                  std::int64_t pooled, float* y) {
+  for (std::int64_t n = 0; n < c.filters; n += kFloats) {
+    const std::int64_t left = c.filters - n;
+    const Floats bias = load_upto(c.bias + n, left);
+    const float* from = products + n;
+    for (std::int64_t p = 0; p < pooled; ++p, from += 2 * row) {
+      const Floats first = add_taps(from, row, c.kernel, c.filters, left);
+      const Floats second = add_taps(from + row, row, c.kernel, c.filters, left);
+      const Floats most = (first > second ? first : second) + bias;
+      store_upto(y + p * c.filters + n, most > 0.0f ? most : Floats{}, left);
     }
   }
 }
 
-void convolve(const Matrix& m, const float* x, std::int64_t channels, std::int64_t pooled,
-              float* y) {
-  if (m.storage == Storage::fp32)
-    convolve_with(m, x, channels, pooled, y, float{});
-  else
-    convolve_with(m, x, channels, pooled, y, Half{});
+// A piece of the utterance after the other, so that the products stay in the first-level cache.
+// What the taps of the next piece need of this one is carried over.
+void convolve(const Convolution& c, const float* x, std::int64_t pooled, float* y,
+              const ProductScratch& scratch) {
+  const std::int64_t row = c.taps->padded_rows(), channels = c.taps->depth;
+  const std::int64_t carried = c.kernel - 1;
+  std::int64_t have = 0;  // rows of products at the front
+  for (std::int64_t p = 0; p < pooled; p += kPooledAtOnce) {
+    const std::int64_t steps = pooled - p < kPooledAtOnce ? pooled - p : kPooledAtOnce;
+    const std::int64_t fresh = 2 * steps + carried - have;
+    product(*c.taps, x + (2 * p + have) * channels, channels, fresh, scratch.products + have * row,
+            row, scratch.quantised, scratch.row_scales);
+    add_and_pool(c, scratch.products, row, steps, y + p * c.filters);
+    std::memcpy(scratch.products, scratch.products + 2 * steps * row,
+                static_cast<std::size_t>(carried * row) * sizeof(float));
+    have = carried;
+  }
 }
 
 // One word's convolution: the sum of `kernel` rows, each with a tap of its own.

@@ -85,30 +85,31 @@ inline std::int32_t four_at(const std::uint8_t* p) {
 
 // whole[r][g] = W_g . q_r of the panel that begins at vector `first`; Wide: a 256th of it
 template <int R, int G, bool Wide>
-inline void multiply_quantised(const Matrix& m, std::int64_t first, const std::int16_t* q,
-                               std::int64_t stride, Ints (&whole)[R][G]) {
+GBAN_INLINE void multiply_quantised(const Matrix& m, std::int64_t first, const std::int16_t* q,
+                                    std::int64_t stride, Ints (&whole)[R][G]) {
   constexpr int kBytes = Wide ? 128 : 64;  // of a vector of weights
   const std::int64_t depth = m.padded_depth();
   const auto* w = static_cast<const std::int8_t*>(m.data) + first * depth / 4 * kBytes;
   const auto* const x = reinterpret_cast<const std::uint8_t*>(q);
   Words high[R][G] = {}, low[R][G] = {};
   for (std::int64_t k = 0; k < depth; k += 4, w += G * kBytes)
-    for (int g = 0; g < G; ++g) {
+    each<G>([&](auto g) GBAN_BODY {
       const __m512i weights = _mm512_loadu_si512(w + g * kBytes);
-      for (int r = 0; r < R; ++r) {
+      each<R>([&](auto r) GBAN_BODY {
         const std::uint8_t* const row = x + 2 * r * stride + k;
         high[r][g] = add_fours(high[r][g], four_at(row), weights);
         low[r][g] = add_fours(low[r][g], four_at(row + depth), weights);
         if constexpr (Wide)
           low[r][g] = add_fours(low[r][g], four_at(row), _mm512_loadu_si512(w + g * kBytes + 64));
-      }
-    }
-  for (int g = 0; g < G; ++g) {
+      });
+    });
+  each<G>([&](auto g) GBAN_BODY {
     Words offset;
     std::memcpy(&offset, m.offsets + (first + g) * kFloats, sizeof offset);
-    for (int r = 0; r < R; ++r)
+    each<R>([&](auto r) GBAN_BODY {
       whole[r][g] = reinterpret_cast<Ints>((high[r][g] << 8) + low[r][g] - offset);
-  }
+    });
+  });
 }
 
 #else
@@ -145,18 +146,19 @@ inline Ints add_pairs(Ints sum, const std::int8_t* w, const std::int16_t* pair) 
 
 // whole[r][g] = W_g . q_r of the panel that begins at vector `first`
 template <int R, int G, bool Wide>
-inline void multiply_quantised(const Matrix& m, std::int64_t first, const std::int16_t* q,
-                               std::int64_t stride, Ints (&whole)[R][G]) {
+GBAN_INLINE void multiply_quantised(const Matrix& m, std::int64_t first, const std::int16_t* q,
+                                    std::int64_t stride, Ints (&whole)[R][G]) {
   const std::int64_t depth = m.padded_depth();
   const auto* const w = static_cast<const std::int8_t*>(m.data) + first * depth * kFloats;
   static_assert(!Wide || kInt8Deep == 4, "there are no weights of 16 bits here");
   Ints sums[R][G] = {};
   for (std::int64_t k = 0; k < depth; k += 2)
-    for (int g = 0; g < G; ++g)
-      for (int r = 0; r < R; ++r)
+    each<G>([&](auto g) GBAN_BODY {
+      each<R>([&](auto r) GBAN_BODY {
         sums[r][g] = add_pairs(sums[r][g], w + (k * G + g * 2) * kFloats, q + r * stride + k);
-  for (int r = 0; r < R; ++r)
-    for (int g = 0; g < G; ++g) whole[r][g] = sums[r][g];
+      });
+    });
+  each<R>([&](auto r) GBAN_BODY { each<G>([&](auto g) GBAN_BODY { whole[r][g] = sums[r][g]; }); });
 }
 
 #endif

@@ -51,42 +51,42 @@ inline Floats weights_at(const Half* p) {
 // sums[g] += x . W_g, read from front to back or, step -1, from back to front. The sums are kept
 // twice, for the processor to have enough additions under way.
 template <int G, typename W>
-inline void accumulate_one(const float* x, const W* w, std::int64_t depth, std::int64_t step,
-                           Floats (&sums)[G]) {
+GBAN_INLINE void accumulate_one(const float* x, const W* w, std::int64_t depth, std::int64_t step,
+                                Floats (&sums)[G]) {
   Floats odd[G] = {};
   std::int64_t k = step > 0 ? 0 : depth - 1;
   if (depth % 2) {
-    for (int g = 0; g < G; ++g) sums[g] += x[k] * weights_at(w + (k * G + g) * kFloats);
+    each<G>([&](auto g) GBAN_BODY { sums[g] += x[k] * weights_at(w + (k * G + g) * kFloats); });
     k += step;
   }
   for (std::int64_t pairs = depth / 2; pairs > 0; --pairs, k += 2 * step) {
     const W* const next = w + (k + step) * G * kFloats;
-    for (int g = 0; g < G; ++g) {
+    each<G>([&](auto g) GBAN_BODY {
       sums[g] += x[k] * weights_at(w + (k * G + g) * kFloats);
       odd[g] += x[k + step] * weights_at(next + g * kFloats);
-    }
+    });
   }
-  for (int g = 0; g < G; ++g) sums[g] += odd[g];
+  each<G>([&](auto g) GBAN_BODY { sums[g] += odd[g]; });
 }
 
 // sums[r][g] += x_r . W_g over `depth` numbers; w is a panel.
 template <int R, int G, typename W>
-inline void accumulate(const float* x, std::int64_t stride, const W* w, std::int64_t depth,
-                       Floats (&sums)[R][G]) {
+GBAN_INLINE void accumulate(const float* x, std::int64_t stride, const W* w, std::int64_t depth,
+                            Floats (&sums)[R][G]) {
   if constexpr (R == 1) return accumulate_one<G>(x, w, depth, 1, sums[0]);
-  for (std::int64_t k = 0; k < depth; ++k) {
+  for (std::int64_t k = 0; k < depth; ++k, w += G * kFloats) {
     if constexpr (kRegisters == 32 || G > 2) {
-      for (int g = 0; g < G; ++g) {
-        const Floats weights = weights_at(w + (k * G + g) * kFloats);
-        for (int r = 0; r < R; ++r) sums[r][g] += x[r * stride + k] * weights;
-      }
+      each<G>([&](auto g) GBAN_BODY {
+        const Floats weights = weights_at(w + g * kFloats);
+        each<R>([&](auto r) GBAN_BODY { sums[r][g] += x[r * stride + k] * weights; });
+      });
     } else {  // with few registers, and no number of memory that is a vector's operand at once
       Floats weights[G];
-      for (int g = 0; g < G; ++g) weights[g] = weights_at(w + (k * G + g) * kFloats);
-      for (int r = 0; r < R; ++r) {
+      each<G>([&](auto g) GBAN_BODY { weights[g] = weights_at(w + g * kFloats); });
+      each<R>([&](auto r) GBAN_BODY {
         const Floats value = all(x[r * stride + k]);
-        for (int g = 0; g < G; ++g) sums[r][g] += value * weights[g];
-      }
+        each<G>([&](auto g) GBAN_BODY { sums[r][g] += value * weights[g]; });
+      });
     }
   }
 }
@@ -97,25 +97,26 @@ inline Floats bias_at(const Matrix& m, std::int64_t vector) {
 
 // Rows of x with one panel that begins at vector `first`: sums[r][g] = W x + bias.
 template <int R, int G, typename W>
-inline void panel_rows(const Matrix& m, std::int64_t first, const float* x, std::int64_t stride,
-                       Floats (&sums)[R][G], W) {
-  for (int g = 0; g < G; ++g) {
+GBAN_INLINE void panel_rows(const Matrix& m, std::int64_t first, const float* x,
+                            std::int64_t stride, Floats (&sums)[R][G], W) {
+  each<G>([&](auto g) GBAN_BODY {
     const Floats bias = bias_at(m, first + g);
-    for (int r = 0; r < R; ++r) sums[r][g] = bias;
-  }
+    each<R>([&](auto r) GBAN_BODY { sums[r][g] = bias; });
+  });
   const W* const w = static_cast<const W*>(m.data) + first * m.depth * kFloats;
   accumulate<R, G>(x, stride, w, m.depth, sums);
 }
 
 template <int R, int G, typename W>
-inline void panel_rows(const Matrix& m, std::int64_t first, const Quantised& x, std::int64_t stride,
-                       Floats (&sums)[R][G], W) {
+GBAN_INLINE void panel_rows(const Matrix& m, std::int64_t first, const Quantised& x,
+                            std::int64_t stride, Floats (&sums)[R][G], W) {
   Ints whole[R][G];
   multiply_quantised<R, G, sizeof(W) == 2>(m, first, x.data, stride, whole);
-  for (int g = 0; g < G; ++g) {
+  each<G>([&](auto g) GBAN_BODY {
     const Floats scale = load(m.scales + (first + g) * kFloats), bias = bias_at(m, first + g);
-    for (int r = 0; r < R; ++r) sums[r][g] = as_floats(whole[r][g]) * (scale * x.scales[r]) + bias;
-  }
+    each<R>([&](auto r)
+                GBAN_BODY { sums[r][g] = as_floats(whole[r][g]) * (scale * x.scales[r]) + bias; });
+  });
 }
 
 inline const float* row_at(const float* x, std::int64_t m, std::int64_t stride) {
@@ -126,12 +127,14 @@ inline Quantised row_at(const Quantised& x, std::int64_t m, std::int64_t stride)
 }
 
 template <int R, int G, typename W, typename X>
-inline void product_tile(const Matrix& m, std::int64_t first, const X& x, std::int64_t x_stride,
-                         float* y, std::int64_t y_stride, W tag) {
+__attribute__((noinline)) void product_tile(const Matrix& m, std::int64_t first, const X& x,
+                                            std::int64_t x_stride, float* y, std::int64_t y_stride,
+                                            W tag) {
   Floats sums[R][G];
   panel_rows<R, G>(m, first, x, x_stride, sums, tag);
-  for (int r = 0; r < R; ++r)
-    for (int g = 0; g < G; ++g) store(y + r * y_stride + (first + g) * kFloats, sums[r][g]);
+  each<R>([&](auto r) GBAN_BODY {
+    each<G>([&](auto g) GBAN_BODY { store(y + r * y_stride + (first + g) * kFloats, sums[r][g]); });
+  });
 }
 
 // The same for rows <= R.
@@ -148,7 +151,7 @@ inline void product_upto(std::int64_t rows, const Matrix& m, std::int64_t first,
 template <int G, typename W, typename X>
 inline void product_panel(const Matrix& m, std::int64_t first, const X& x, std::int64_t x_stride,
                           std::int64_t rows, float* y, std::int64_t y_stride, W tag) {
-  constexpr int kMost = kIsInteger<W> ? kInt8Rows : 6;
+  constexpr int kMost = kIsInteger<W> ? kInt8Rows : 8;
   constexpr int R = kTileRows<G> < kMost ? kTileRows<G> : kMost;
   for (std::int64_t tiles = (rows + R - 1) / R, at = 0; tiles > 0; --tiles) {
     const std::int64_t height = (rows - at + tiles - 1) / tiles;

@@ -55,15 +55,13 @@ struct Packing {
   }
 };
 
-// W [filters, channels, kernel] -> [filters, kernel, channels]: what a window of frames reads.
-std::vector<float> taps_first(const Tensor& w) {
+// W [filters, channels, kernel] -> [kernel * filters, channels], added at the end of `rows`
+void append_taps(const Tensor& w, std::vector<float>& rows) {
   const std::int64_t filters = w.shape[0], channels = w.shape[1], kernel = w.shape[2];
-  std::vector<float> out(static_cast<std::size_t>(w.size()));
-  for (std::int64_t n = 0; n < filters; ++n)
-    for (std::int64_t c = 0; c < channels; ++c)
-      for (std::int64_t k = 0; k < kernel; ++k)
-        out[(n * kernel + k) * channels + c] = w.data[(n * channels + c) * kernel + k];
-  return out;
+  for (std::int64_t k = 0; k < kernel; ++k)
+    for (std::int64_t n = 0; n < filters; ++n)
+      for (std::int64_t c = 0; c < channels; ++c)
+        rows.push_back(w.data[(n * channels + c) * kernel + k]);
 }
 
 // Rows [4 H, width] in torch's order (all of i, f, g, o) -> panels of the four gates of `lanes`
@@ -109,25 +107,22 @@ SpeechWeights speech_weights(const Packing& p) {
   for (float deviation : p.model.deviation) speech.scale.push_back(1.0f / deviation);
   for (std::size_t i = 0; i < p.model.config.conv_filters.size(); ++i) {
     const std::string name = "speech.convs." + std::to_string(i);
-    const Tensor& w = p.model.weight(name + ".weight");
-    speech.convs.emplace_back(taps_first(w).data(), w.shape[0], w.shape[1] * w.shape[2],
-                              p.model.weight(name + ".bias").data, p.other, p.shape);
+    const Tensor &w = p.model.weight(name + ".weight"), &bias = p.model.weight(name + ".bias");
+    std::vector<float> rows;
+    append_taps(w, rows);
+    speech.taps.emplace_back(rows.data(), w.shape[2] * w.shape[0], w.shape[1], nullptr, p.other,
+                             p.shape);
+    speech.bias.emplace_back(bias.data, bias.data + bias.size());
   }
   speech.lstm = bilstm(p, "speech.bilstm");
   return speech;
 }
 
-// Every tap of every convolution as rows: [taps * filters, embedding], tap by tap.
+// Every tap of every convolution as rows: [taps * filters, embedding].
 std::vector<float> all_taps(const Packing& p) {
-  const Config& c = p.model.config;
   std::vector<float> rows;
-  for (std::size_t i = 0; i < c.text_kernels.size(); ++i) {
-    const Tensor& w = p.model.weight("text.convs." + std::to_string(i) + ".weight");
-    for (std::int64_t k = 0; k < c.text_kernels[i]; ++k)
-      for (std::int64_t n = 0; n < c.text_filters; ++n)
-        for (std::int64_t e = 0; e < c.embedding; ++e)
-          rows.push_back(w.data[(n * c.embedding + e) * c.text_kernels[i] + k]);
-  }
+  for (std::size_t i = 0; i < p.model.config.text_kernels.size(); ++i)
+    append_taps(p.model.weight("text.convs." + std::to_string(i) + ".weight"), rows);
   return rows;
 }
 

@@ -18,8 +18,9 @@ struct LstmDirection {
 using BiLstm = std::vector<std::array<LstmDirection, 2>>;  // [layers][forward, backward]
 
 struct SpeechWeights {
-  std::vector<float> mean, scale;   // [features]; scale is 1 / deviation
-  std::vector<PackedMatrix> convs;  // [filters, kernel * channels]
+  std::vector<float> mean, scale;        // [features]; scale is 1 / deviation
+  std::vector<PackedMatrix> taps;        // of each convolution, [kernel * filters, channels]
+  std::vector<std::vector<float>> bias;  // [filters]
   BiLstm lstm;
 };
 

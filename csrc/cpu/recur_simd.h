@@ -13,7 +13,7 @@ namespace gban::GBAN_ISA {
 // New cells and states of one vector of units, of the sums of their gates i, f, g, o. Divisions
 // are dear, so that a product of two functions shares one:
 //   sigmoid(i) tanh(g) = (exp(2g) - 1) / ((1 + exp(-i)) (exp(2g) + 1))
-inline void gate_units(const Floats (&sums)[4], float* cells, Floats& state) {
+GBAN_INLINE void gate_units(const Floats (&sums)[4], float* cells, Floats& state) {
   const Floats i = exp_bounded(clamp(-sums[0], 40.0f)), f = exp_bounded(clamp(-sums[1], 80.0f));
   const Floats g = exp_bounded(clamp(2.0f * sums[2], 30.0f));
   const Floats o = exp_bounded(clamp(-sums[3], 40.0f));
@@ -33,14 +33,16 @@ struct Before {
 
 // sums[4] of panel n += W_hh h
 template <typename W>
-inline void add_hidden(const Recurrence& r, std::int64_t n, const Before& h, Floats (&sums)[4]) {
+GBAN_INLINE void add_hidden(const Recurrence& r, std::int64_t n, const Before& h,
+                            Floats (&sums)[4]) {
   const Matrix& m = *r.hidden_weights;
   if constexpr (kIsInteger<W>) {
     Ints whole[1][4];
     multiply_quantised<1, 4, sizeof(W) == 2>(m, 4 * n, h.quantised, 0, whole);
     const float scale = 1.0f / int16_limit(m.depth);
-    for (int g = 0; g < 4; ++g)
+    each<4>([&](auto g) GBAN_BODY {
       sums[g] += as_floats(whole[0][g]) * (scale * load(m.scales + (4 * n + g) * kFloats));
+    });
   } else {
     const W* const w = static_cast<const W*>(m.data) + n * 4 * m.depth * kFloats;
     accumulate_one<4>(h.state, w, m.depth, h.step, sums);
@@ -51,7 +53,7 @@ template <typename W>
 inline void recur_panel(const Recurrence& r, std::int64_t n, const Before& before,
                         const float* projected, float* state) {
   Floats sums[4];
-  for (int g = 0; g < 4; ++g) sums[g] = load(projected + (4 * n + g) * kFloats);
+  each<4>([&](auto g) GBAN_BODY { sums[g] = load(projected + (4 * n + g) * kFloats); });
   if (before.state) add_hidden<W>(r, n, before, sums);
   Floats units;
   gate_units(sums, r.cells + n * kFloats, units);

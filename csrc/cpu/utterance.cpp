@@ -69,12 +69,17 @@ void UtteranceRun::lay_out(Arena& arena) {
   const std::int64_t lanes = kernels_.shape.lanes, D = c.states();
   if (network_.has_speech) {
     lay_out(arena, speech_, network_.speech.lstm, c.conv_filters.back());
-    std::int64_t steps = frames_, most = frames_ * c.features;
-    for (std::int64_t filters : c.conv_filters) {
+    std::int64_t steps = frames_, most = frames_ * c.features, row = 0, deepest = 0;
+    for (const PackedMatrix& taps : network_.speech.taps) {
       steps = (steps - c.conv_kernel + 1) / 2;
-      most = std::max(most, steps * filters);
+      most = std::max(most, steps * taps.view().rows / c.conv_kernel);
+      row = std::max(row, taps.view().padded_rows());
+      deepest = std::max(deepest, taps.view().padded_depth());
     }
     for (float*& memory : convolved_) memory = arena.take<float>(most);
+    const std::int64_t rows = 2 * kPooledAtOnce + c.conv_kernel - 1;
+    convolution_ = {arena.take<float>(rows * row + 64),
+                    arena.take<std::int16_t>(rows * deepest + 64), arena.take<float>(rows)};
   }
   if (network_.has_text) {
     lay_out(arena, text_, text.lstm, c.text_width());
@@ -120,13 +125,13 @@ void UtteranceRun::encode_speech() {
   kernels_.standardise(in_.features, w.mean.data(), w.scale.data(), in_.frames, c.features,
                        convolved_[0]);
   std::fill(convolved_[0] + in_.frames * c.features, convolved_[0] + frames_ * c.features, 0.0f);
-  std::int64_t steps = frames_, channels = c.features;
-  for (std::size_t i = 0; i < w.convs.size(); ++i) {
-    const bool last = i + 1 == w.convs.size();
+  std::int64_t steps = frames_;
+  for (std::size_t i = 0; i < w.taps.size(); ++i) {
+    const bool last = i + 1 == w.taps.size();
     steps = (steps - c.conv_kernel + 1) / 2;
-    kernels_.convolve(w.convs[i].view(), convolved_[i % 2], channels, steps,
-                      last ? speech_.x : convolved_[(i + 1) % 2]);
-    channels = c.conv_filters[i];
+    kernels_.convolve({&w.taps[i].view(), w.bias[i].data(), c.conv_kernel, c.conv_filters[i]},
+                      convolved_[i % 2], steps, last ? speech_.x : convolved_[(i + 1) % 2],
+                      convolution_);
   }
 }
 

@@ -100,7 +100,8 @@ class UtteranceRun {
   EngineOutput out_ = {};
   std::int64_t frames_ = 0, words_ = 0;  // padded up to the receptive field; at least one
   Modality speech_ = {}, text_ = {};
-  float* convolved_[2] = {};          // convolutions read one and write the other
+  float* convolved_[2] = {};  // convolutions read one and write the other
+  ProductScratch convolution_ = {};
   const float** tap_rows_ = nullptr;  // [words + 2 reach]
   float *tap_memory_ = nullptr, *word_vectors_ = nullptr;
   float* vectors_ = nullptr;  // a_s, a_t, h_s, h_t, [D] each
