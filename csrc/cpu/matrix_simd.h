@@ -75,7 +75,7 @@ GBAN_INLINE void accumulate(const float* x, std::int64_t stride, const W* w, std
                             Floats (&sums)[R][G]) {
   if constexpr (R == 1) return accumulate_one<G>(x, w, depth, 1, sums[0]);
   for (std::int64_t k = 0; k < depth; ++k, w += G * kFloats) {
-    if constexpr (kRegisters == 32 || G > 2) {
+    if constexpr (kRegisters == 32 || G > 3) {
       each<G>([&](auto g) GBAN_BODY {
         const Floats weights = weights_at(w + g * kFloats);
         each<R>([&](auto r) GBAN_BODY { sums[r][g] += x[r * stride + k] * weights; });

@@ -14,12 +14,11 @@ namespace gban::GBAN_ISA {
 // are dear, so that a product of two functions shares one:
 //   sigmoid(i) tanh(g) = (exp(2g) - 1) / ((1 + exp(-i)) (exp(2g) + 1))
 GBAN_INLINE void gate_units(const Floats (&sums)[4], float* cells, Floats& state) {
-  const Floats i = exp_bounded(clamp(-sums[0], 40.0f)), f = exp_bounded(clamp(-sums[1], 80.0f));
-  const Floats g = exp_bounded(clamp(2.0f * sums[2], 30.0f));
-  const Floats o = exp_bounded(clamp(-sums[3], 40.0f));
+  const Floats i = exp_gate(sums[0], -1.0f, 40.0f), f = exp_gate(sums[1], -1.0f, 80.0f);
+  const Floats g = exp_gate(sums[2], 2.0f, 15.0f), o = exp_gate(sums[3], -1.0f, 40.0f);
   const Floats cell = load(cells) / (1.0f + f) + (g - 1.0f) / ((1.0f + i) * (g + 1.0f));
   store(cells, cell);
-  const Floats c = exp_bounded(clamp(2.0f * cell, 30.0f));
+  const Floats c = exp_gate(cell, 2.0f, 15.0f);
   state = (c - 1.0f) / ((1.0f + o) * (c + 1.0f));
 }
 
