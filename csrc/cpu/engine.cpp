@@ -102,30 +102,33 @@ struct Engine::State {
                 std::int64_t count, int threads);
 };
 
+namespace {
+
+[[noreturn]] void refuse(const std::string& why) { throw std::invalid_argument(why); }
+
+}  // namespace
+
 void Engine::State::check(const EngineInput& in) const {
-  const auto require = [](bool holds, const std::string& what) {
-    if (!holds) throw std::invalid_argument(what);
-  };
   const Config& c = network.config;
-  require(
-      in.frames >= 0 && in.frames <= kMaxFrames,
-      "frames must lie in 0.." + std::to_string(kMaxFrames) + ", got " + std::to_string(in.frames));
-  require(in.word_count >= 0 && in.word_count <= kMaxWords,
-          "words must be at most " + std::to_string(kMaxWords) + ", got " +
-              std::to_string(in.word_count));
+  if (in.frames < 0 || in.frames > kMaxFrames)
+    refuse("frames must lie in 0.." + std::to_string(kMaxFrames) + ", got " +
+           std::to_string(in.frames));
+  if (in.word_count < 0 || in.word_count > kMaxWords)
+    refuse("words must be at most " + std::to_string(kMaxWords) + ", got " +
+           std::to_string(in.word_count));
   for (std::int64_t m = 0; m < in.word_count; ++m)
-    require(in.words[m] >= 0 && in.words[m] < c.vocabulary,
-            "word id must lie in 0.." + std::to_string(c.vocabulary - 1) + ", got " +
-                std::to_string(in.words[m]) + " at position " + std::to_string(m));
+    if (in.words[m] < 0 || in.words[m] >= c.vocabulary)
+      refuse("word id must lie in 0.." + std::to_string(c.vocabulary - 1) + ", got " +
+             std::to_string(in.words[m]) + " at position " + std::to_string(m));
   const std::int64_t bad = kernels.first_not_finite(in.features, in.frames * c.features);
   if (bad < 0) return;
   const float value = in.features[bad];
-  require(false, std::string("features must be finite, got ") +
-                     (std::isnan(value) ? "nan"
-                      : value < 0       ? "-inf"
-                                        : "inf") +
-                     " at frame " + std::to_string(bad / c.features) + ", feature " +
-                     std::to_string(bad % c.features));
+  refuse(std::string("features must be finite, got ") +
+         (std::isnan(value) ? "nan"
+          : value < 0       ? "-inf"
+                            : "inf") +
+         " at frame " + std::to_string(bad / c.features) + ", feature " +
+         std::to_string(bad % c.features));
 }
 
 // One utterance, whose directions and modalities are shared among the threads.

@@ -4,7 +4,6 @@
 
 #include <cstddef>
 #include <cstdint>
-#include <cstdlib>
 #include <memory>
 #include <new>
 #include <vector>
@@ -16,17 +15,16 @@ template <typename T>
 class Aligned {
  public:
   Aligned() = default;
-  explicit Aligned(std::int64_t n) : size_(n) {
-    const std::size_t bytes = (static_cast<std::size_t>(n) * sizeof(T) + 63) / 64 * 64;
-    data_.reset(static_cast<T*>(std::aligned_alloc(64, bytes ? bytes : 64)));
-    if (!data_) throw std::bad_alloc();
-  }
+  explicit Aligned(std::int64_t n)
+      : data_(static_cast<T*>(
+            ::operator new(static_cast<std::size_t>(n) * sizeof(T), std::align_val_t{64}))),
+        size_(n) {}
   T* data() const { return data_.get(); }
   std::int64_t size() const { return size_; }
 
  private:
   struct Free {
-    void operator()(T* p) const { std::free(p); }
+    void operator()(T* p) const { ::operator delete(p, std::align_val_t{64}); }
   };
   std::unique_ptr<T[], Free> data_;
   std::int64_t size_ = 0;

@@ -69,14 +69,11 @@ void UtteranceRun::lay_out(Arena& arena) {
   if (network_.has_speech) {
     lay_out(arena, speech_, network_.speech.lstm, c.conv_filters.back());
     std::int64_t steps = frames_, most = frames_ * c.features;
-    convolved_[0] = arena.take<float>(most);
-    steps = (steps - c.conv_kernel + 1) / 2;
-    most = 0;
     for (std::int64_t filters : c.conv_filters) {
-      most = std::max(most, steps * filters);
       steps = (steps - c.conv_kernel + 1) / 2;
+      most = std::max(most, steps * filters);
     }
-    convolved_[1] = arena.take<float>(most);
+    for (float*& memory : convolved_) memory = arena.take<float>(most);
   }
   if (network_.has_text) {
     lay_out(arena, text_, text.lstm, c.text_width());
