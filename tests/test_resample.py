@@ -83,7 +83,7 @@ def test_pieces_give_the_same_bits(rate):
 
 @pytest.mark.parametrize("rate", [8000, 22050, 44100, 48000])
 def test_scipy_agrees_where_both_pass(rate):
-    """resample_poly's filter is another one, with a wider transition: speech-like sound is shared."""
+    """Its filter is another one, with a wider transition: what lies low both must pass."""
     rng = np.random.default_rng(1)
     top = 0.7 * min(rate, 16000) / 2
     sound = sum(sine(hz, rate, phase=rng.uniform(0, 6)) for hz in rng.uniform(50, top, 30)) / 30

@@ -204,6 +204,10 @@ std::vector<float> Frontend::finish() {
 void Frontend::finish(std::vector<float>& features) {
   work_.finish(features_.data());
   features.swap(features_);
+  discard();
+}
+
+void Frontend::discard() {
   features_.clear();
   work_.reset();
 }

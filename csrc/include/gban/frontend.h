@@ -46,6 +46,9 @@ class Frontend {
   // an utterance of that length has been through both.
   void finish(std::vector<float>& features);
 
+  // Forgets the utterance.
+  void discard();
+
   std::int64_t samples() const { return work_.samples; }  // taken so far, at most kMaxSamples
   std::int64_t frames() const { return frame_count(work_.samples); }
 
