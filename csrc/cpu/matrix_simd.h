@@ -34,9 +34,18 @@ inline Floats weights_at(const Half* p) {
   std::memcpy(&bits, p, sizeof bits);
   return __builtin_convertvector(bits, Floats);
 #else
-  Floats v;
-  for (int i = 0; i < kFloats; ++i) v[i] = detail::half_to_float(p[i].bits);
-  return v;
+  // As an integer a half is a float's, 13 bits lower and with 2^112 to multiply; subnormals too.
+#if defined(__SSE2__)
+  const __m128i bits = _mm_loadl_epi64(reinterpret_cast<const __m128i*>(p));
+  const Ints wide = reinterpret_cast<Ints>((__v4si)_mm_unpacklo_epi16(bits, _mm_setzero_si128()));
+#else
+  typedef std::uint16_t Bits16 __attribute__((vector_size(2 * kFloats)));
+  Bits16 bits;
+  std::memcpy(&bits, p, sizeof bits);
+  const Ints wide = __builtin_convertvector(bits, Ints);
+#endif
+  const Floats size = reinterpret_cast<Floats>((wide & 0x7FFF) << 13) * 0x1p112f;
+  return reinterpret_cast<Floats>(reinterpret_cast<Ints>(size) | (wide & 0x8000) << 16);
 #endif
 }
 
@@ -86,6 +95,16 @@ inline Ints add_pairs(Ints sum, const std::int8_t* w, const std::int16_t* pair) 
   std::memcpy(&bytes, w, sizeof bytes);
   return sum + reinterpret_cast<Ints>(
                    (__v8si)_mm256_madd_epi16(_mm256_cvtepi8_epi16(bytes), _mm256_set1_epi32(both)));
+#elif defined(__SSE2__)
+  const __m128i bytes = _mm_loadl_epi64(reinterpret_cast<const __m128i*>(w));
+  const __m128i shorts = _mm_srai_epi16(_mm_unpacklo_epi8(bytes, bytes), 8);
+  return sum + reinterpret_cast<Ints>((__v4si)_mm_madd_epi16(shorts, _mm_set1_epi32(both)));
+#elif defined(__aarch64__)
+  const int16x8_t shorts = vmovl_s8(vld1_s8(w));
+  const int16x8_t pairs = vreinterpretq_s16_s32(vdupq_n_s32(both));
+  const int32x4_t low = vmull_s16(vget_low_s16(shorts), vget_low_s16(pairs));
+  const int32x4_t both_products = vpaddq_s32(low, vmull_high_s16(shorts, pairs));
+  return sum + reinterpret_cast<Ints>(both_products);
 #else
   for (int i = 0; i < kFloats; ++i) sum[i] += w[2 * i] * pair[0] + w[2 * i + 1] * pair[1];
   return sum;
