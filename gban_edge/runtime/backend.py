@@ -107,7 +107,8 @@ class ModelFile:
         config = GBANConfig.from_dict(facts["config"])
         if config.features != FEATURES:
             raise ValueError(
-                f"{path}: features must be {FEATURES}, the frontend's, got {config.features}"
+                f"{path}: features must be {FEATURES}, as many as the frontend makes, "
+                f"got {config.features}"
             )
         return cls(
             path,
@@ -146,7 +147,7 @@ def open_backend(
     if not isinstance(found, str):
         return found, "cuda: asked for" if backend == "cuda" else f"cuda: {found.gpu} was found"
     if backend == "cuda":
-        raise RuntimeError(f"backend cuda cannot run: {found}; or use backend='cpu'")
+        raise RuntimeError(f"backend cuda cannot run: {found}; or use backend cpu")
     return CpuBackend(file, precision, threads), f"cuda: {found}"
 
 

@@ -1,4 +1,4 @@
-"""The network on the CPU: the core's engine, which needs no framework (csrc/include/gban/engine.h)."""
+"""The network on the CPU: the core's engine (csrc/include/gban/engine.h)."""
 
 from __future__ import annotations
 
@@ -49,4 +49,6 @@ class CpuBackend:
 
     def run(self, features: Sequence[Floats], ids: Sequence[Ids]) -> list[Output]:
         """As :meth:`Backend.run`; no result depends on the threads or on who shares the call."""
-        return [output_of(one) for one in self._engine.run(list(features), list(ids), self._threads)]
+        return [
+            output_of(one) for one in self._engine.run(list(features), list(ids), self._threads)
+        ]

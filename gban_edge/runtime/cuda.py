@@ -18,6 +18,9 @@ WAITS = ("spin", "block")
 def unavailable(device: int = 0) -> str | None:
     """Why GPU number ``device`` cannot be used, with the cure; None where it can.
 
+    Raises:
+        ValueError: there are GPUs, but not so many.
+
     >>> unavailable() is None or isinstance(unavailable(), str)
     True
     """
@@ -36,12 +39,14 @@ def unavailable(device: int = 0) -> str | None:
     if not found:
         return f"no GPU found ({devices['reason']})"
     if not 0 <= device < len(found):
-        return f"device must lie in 0..{len(found) - 1}, got {device}"
+        raise ValueError(f"device must lie in 0..{len(found) - 1}, got {device}")
     return None
 
 
-def open_cuda(file: ModelFile, precision: str, device: int, wait: str = "spin") -> CudaBackend | str:
-    """The backend, or why it cannot run ``file``'s network here."""
+def open_cuda(
+    file: ModelFile, precision: str, device: int, wait: str = "spin"
+) -> CudaBackend | str:
+    """The backend, or why it cannot run ``file``'s network here; ValueError for the device."""
     reason = unavailable(device)
     if reason is not None:
         return reason

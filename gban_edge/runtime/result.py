@@ -36,7 +36,7 @@ class Result:
     """The emotion of one utterance.
 
     Attributes:
-        label: the most probable class, also where ``abstained`` is true.
+        label: the most probable class; empty where ``abstained``.
         abstained: its probability lies below the recogniser's ``abstain_below``.
         probabilities: of every class, in the order of the model's labels.
         confidence: the greatest of them.
@@ -68,11 +68,12 @@ class Result:
 
     def __str__(self) -> str:
         """One line: "hap 0.93 (ang 0.02, neu 0.03, sad 0.02) in 2.4 s; cpu fp32 avx512"."""
-        others = ", ".join(f"{k} {p:.2f}" for k, p in self.probabilities.items() if k != self.label)
-        sure = "not sure: " if self.abstained else ""
+        best = max(self.probabilities, key=self.probabilities.__getitem__)
+        others = ", ".join(f"{k} {p:.2f}" for k, p in self.probabilities.items() if k != best)
+        unsure = "abstained: " if self.abstained else ""
         notes = "".join(f"; {note}" for note in self.notes)
         return (
-            f"{sure}{self.label} {self.confidence:.2f} ({others}) in {self.seconds:.1f} s{notes}; "
+            f"{unsure}{best} {self.confidence:.2f} ({others}) in {self.seconds:.1f} s{notes}; "
             f"{self.backend}"
         )
 
@@ -105,9 +106,10 @@ def make_result(
     """The result that a network's output and what is known of the utterance make."""
     best = int(output.probabilities.argmax())
     confidence = float(output.probabilities[best])
+    abstained = confidence < abstain_below
     return Result(
-        label=labels[best],
-        abstained=confidence < abstain_below,
+        label="" if abstained else labels[best],
+        abstained=abstained,
         probabilities=dict(zip(labels, map(float, output.probabilities), strict=True)),
         confidence=confidence,
         contributions=contributions(output),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import os
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -18,8 +17,7 @@ MINIMUM_RATE, MAXIMUM_RATE = 8000, 192000
 # Full scale is 1; what lies above this is a mistake of scale, not a loud voice.
 TOO_LOUD = 8.0
 INT16_SCALE = 32768.0
-# Sound beyond the cut that a resampler's filter may reach, seconds: far more than it does.
-REACH = 0.1
+NO_SOUND = "no sound"
 Pcm = NDArray[Any]
 
 
@@ -54,7 +52,7 @@ def read_sound(sound: ArrayLike | str | os.PathLike[str], sample_rate: int | Non
         check_rate(sample_rate)
     if isinstance(sound, (str, os.PathLike)):
         path = Path(sound)
-        file = read_file(path, MAX_SECONDS + REACH)
+        file = read_file(path, MAX_SECONDS)
         if sample_rate not in (None, file.rate):
             raise ValueError(
                 f"sample_rate must be {file.rate}, that of {path}, got {sample_rate}; leave it out"
@@ -70,32 +68,32 @@ def read_sound(sound: ArrayLike | str | os.PathLike[str], sample_rate: int | Non
 
 def _prepared(pcm: Pcm, rate: int, samples: int, notes: tuple[str, ...]) -> Sound:
     """At 16 kHz and cut, of ``samples`` at ``rate`` of which ``pcm`` holds the first."""
-    seconds = samples / rate
-    if rate == SAMPLE_RATE:
-        heard = as_float(pcm[:MAX_SAMPLES])
-        check_values(heard)
-    else:
-        needed = as_float(pcm[: math.ceil((MAX_SECONDS + REACH) * rate)])
-        check_values(needed)
-        heard = resample(needed, rate)[:MAX_SAMPLES]
-        notes = (*notes, f"resampled from {rate} Hz")
-    if samples == 0:
-        notes = (*notes, NO_SOUND)
-    if seconds > MAX_SECONDS:
-        notes = (*notes, cut_note(seconds))
-    return Sound(heard, min(seconds, MAX_SECONDS), notes)
+    heard = as_float(pcm[: most_samples(rate)])
+    check_values(heard)
+    seconds = len(heard) / rate
+    notes = (*notes, *sound_notes(samples, rate))
+    return Sound(heard if rate == SAMPLE_RATE else resample(heard, rate), seconds, notes)
 
 
-NO_SOUND = "no sound"
+def most_samples(rate: int) -> int:
+    """How many samples at ``rate`` are looked at: 7.5 s."""
+    return MAX_SAMPLES * rate // SAMPLE_RATE
 
 
-def cut_note(seconds: float) -> str:
-    """What is noted of an utterance of more than 7.5 s.
+def sound_notes(samples: int, rate: int) -> tuple[str, ...]:
+    """What is noted of a sound of ``samples`` at ``rate``.
 
-    >>> cut_note(3600.0)
-    'sound cut at 7.5 s of 3600.0 s'
+    >>> sound_notes(44100 * 3600, 44100)
+    ('resampled from 44100 Hz', 'sound cut at 7.5 s of 3600.0 s')
     """
-    return f"sound cut at {MAX_SECONDS:.1f} s of {seconds:.1f} s"
+    if samples == 0:
+        return (NO_SOUND,)
+    notes = []
+    if rate != SAMPLE_RATE:
+        notes.append(f"resampled from {rate} Hz")
+    if samples > most_samples(rate):
+        notes.append(f"sound cut at {MAX_SECONDS:.1f} s of {samples / rate:.1f} s")
+    return tuple(notes)
 
 
 def resample(pcm: Pcm, rate: int) -> NDArray[np.float32]:
@@ -169,12 +167,8 @@ def check_values(pcm: Pcm, first: int = 0) -> None:
     """
     if len(pcm) == 0 or (pcm.max() <= TOO_LOUD and pcm.min() >= -TOO_LOUD):
         return
-    finite = np.isfinite(pcm)
-    if not finite.all():
-        i = int(np.argmin(finite))
-        raise ValueError(f"pcm must be finite, got {pcm[i]} at sample {first + i}")
-    i = int(np.argmax(np.abs(pcm) > TOO_LOUD))
-    raise ValueError(
-        f"pcm must be in [-1, 1], got {pcm[i]:.1f} at sample {first + i}; "
-        "divide 16-bit integers by 32768"
-    )
+    i = int(np.argmin(np.abs(pcm) <= TOO_LOUD))  # NaN is not
+    got = f"got {float(pcm[i])!r} at sample {first + i}"
+    if not np.isfinite(pcm[i]):
+        raise ValueError(f"pcm must be finite, {got}")
+    raise ValueError(f"pcm must be in [-1, 1], {got}; divide 16-bit integers by 32768")

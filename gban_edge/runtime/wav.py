@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Iterator
+from importlib import import_module
 from pathlib import Path
-from typing import BinaryIO, NamedTuple
+from typing import Any, BinaryIO, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -144,7 +145,7 @@ def _notes(channels: int) -> tuple[str, ...]:
 
 def _read_other(path: Path, seconds: float) -> SoundFile:
     try:
-        import soundfile
+        soundfile: Any = import_module("soundfile")
     except (ImportError, OSError) as error:  # OSError: libsndfile itself is missing
         raise RuntimeError(
             f"{path}: not a WAV of 16, 24 or 32 bits or of float32; to read others: "
