@@ -92,7 +92,7 @@ void UtteranceRun::lay_out(Arena& arena) {
   logits_ = arena.take<float>(rounded_up(c.classes, lanes));
   if (!network_.aligned) return;
   alignment_ = arena.take<float>(scratch_floats(speech_.steps, text_.steps));
-  weights_ = arena.take<float>(2 * (speech_.steps + text_.steps + 4));
+  weights_ = arena.take<float>(2 * (speech_.steps + text_.steps + 8));  // as align() divides it
 }
 
 void UtteranceRun::begin(const EngineInput& input, const EngineOutput& output) {
