@@ -61,10 +61,17 @@ def softmax(x: np.ndarray) -> np.ndarray:
 
 
 def make_model(
-    path: Path, config: GBANConfig, name: str = "gban", seed: int = 1, temperature: float = 0.3
+    path: Path,
+    config: GBANConfig,
+    name: str = "gban",
+    seed: int = 1,
+    temperature: float = 0.3,
+    weights: dict[str, np.ndarray] | None = None,
 ) -> RandomModel:
-    """A network of random weights, written to ``path``; its words are w2, w3, ..."""
-    weights = random_weights(name, config, seed)
+    """A network of random weights, or of those given, written to ``path``; its words are w2, w3,
+    and so on."""
+    if weights is None:
+        weights = random_weights(name, config, seed)
     words = Vocabulary((PAD, UNKNOWN, *(f"w{i}" for i in range(2, config.vocabulary))))
     bundle.save(
         path, {k: w.astype(np.float32) for k, w in weights.items()}, config, words, model=name,

@@ -11,7 +11,7 @@ import pytest
 import torch
 from helpers import speech_like
 from runtime_models import RandomModel, make_model
-from test_equations import batch, network
+from test_equations import batch, network, random_weights
 
 from gban_edge import features, ops
 from gban_edge.config import GBANConfig
@@ -29,12 +29,13 @@ class Tolerance(NamedTuple):
     weight: float
 
 
-# The worst of eight random networks on every instruction set (AVX-512, AVX2, portable), all 300
-# utterances: WORST. Of fp16 and int8 about twice that is allowed.
+# Measured over eight random networks of 300 utterances each, on AVX-512, AVX2 and portable, the
+# worst were, in this order: fp32 1.8e-6, 3.3e-6, 6.0e-7; fp16 1.6e-3, 2.2e-3, 2.7e-4;
+# int8 1.6e-2, 2.9e-2, 4.3e-3. Of fp16 and int8 about twice that is allowed.
 TOLERANCES = {
     "fp32": Tolerance(1e-5, 1e-5, 1e-5),
-    "fp16": Tolerance(1, 1, 1),
-    "int8": Tolerance(1, 1, 1),
+    "fp16": Tolerance(3e-3, 4.5e-3, 6e-4),
+    "int8": Tolerance(3e-2, 6e-2, 9e-3),
 }
 
 
@@ -64,9 +65,42 @@ def random_utterances(rng: np.random.Generator) -> tuple[list[np.ndarray], list[
     return frames, [rng.integers(1, 400, count).astype(np.int32) for count in words]
 
 
+def as_trained(weights: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """BiLSTM weights of the size that trained networks have, 0.4 to 1.0 over the root of their
+    width. Of those drawn, four times as large, some BiLSTMs are chaotic: they multiply whatever is
+    rounded, in every precision."""
+    scaled = dict(weights)
+    for name, w in weights.items():
+        if "_layers" in name and w.ndim == 2:
+            scaled[name] = np.float32(0.7 / w.std() / np.sqrt(w.shape[1])) * w
+    return {name: w.astype(np.float32).astype(np.float64) for name, w in scaled.items()}
+
+
 def make_case(path, seed: int) -> Case:
-    model = make_model(path, GBANConfig(vocabulary=400), seed=seed)
+    """The output layer is such that the classes are equally likely, and logits' deviation is 2."""
+    config = GBANConfig(vocabulary=400)
+    weights = as_trained(random_weights("gban", config, seed))
     frames, ids = random_utterances(np.random.default_rng(seed))
+    model = make_model(path, config, weights=weights, temperature=1.0)
+    logits, gates, alignment = torch_answers(model, frames, ids)
+    scale = np.float32(2 / (logits - logits.mean(axis=0)).std())
+    weights["classifier.output.weight"] *= scale
+    bias = (weights["classifier.output.bias"] - logits.mean(axis=0)) * scale
+    weights["classifier.output.bias"] = bias.astype(np.float32).astype(np.float64)
+    weights["classifier.output.weight"] = (
+        weights["classifier.output.weight"].astype(np.float32).astype(np.float64)
+    )
+    model = make_model(path, config, weights=weights, temperature=1.25)
+    logits, gates, alignment = torch_answers(model, frames, ids)
+    exponents = np.exp(logits / model.temperature)
+    probabilities = exponents / exponents.sum(axis=1, keepdims=True)
+    return Case(model, frames, ids, logits, probabilities, gates, alignment)
+
+
+def torch_answers(
+    model: RandomModel, frames: list[np.ndarray], ids: list[np.ndarray]
+) -> tuple[np.ndarray, np.ndarray, list[tuple[np.ndarray, np.ndarray]]]:
+    """logits [n, C], gates [n, 2, fusion], weights of speech and of text steps; float64."""
     items = [
         (model.standardised(x), words if len(words) else np.array([1], np.int32))
         for x, words in zip(frames, ids, strict=True)
@@ -83,10 +117,7 @@ def make_case(path, seed: int) -> Case:
             K, L = model.config.speech_steps(len(x)), model.config.text_steps(len(words))
             speech, text = out.alignment
             weights.append((speech[i, :K].numpy(), text[i, :L].numpy()))
-    scores = np.array(logits) / model.temperature
-    exponents = np.exp(scores - scores.max(axis=1, keepdims=True))
-    probabilities = exponents / exponents.sum(axis=1, keepdims=True)
-    return Case(model, frames, ids, np.array(logits), probabilities, np.array(gates), weights)
+    return np.array(logits), np.array(gates), weights
 
 
 def stacked(outputs: list[dict], name: str) -> np.ndarray:
