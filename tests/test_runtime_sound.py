@@ -1,5 +1,6 @@
 """What EmotionRecognizer takes as sound and as words, and what it refuses."""
 
+import doctest
 import tracemalloc
 
 import numpy as np
@@ -11,6 +12,7 @@ from test_runtime import same
 
 from gban_edge import EmotionRecognizer, features
 from gban_edge.core import native
+from gban_edge.runtime import cuda, result, sound, words
 
 PCM = speech_like(np.random.default_rng(0), 30000).astype(np.float32)
 INT16 = np.round(PCM * 32767).astype(np.int16)
@@ -227,3 +229,9 @@ def test_more_than_512_words_are_cut(rec):
 
 def test_importing_the_package_alone_loads_nothing():
     run_without((), "import gban_edge, sys\nassert 'numpy' not in sys.modules, 'numpy'\n")
+
+
+def test_the_examples_in_docstrings():
+    modules = [cuda, result, sound, words]
+    tried = [doctest.testmod(module) for module in modules]
+    assert all(one.attempted and not one.failed for one in tried), tried
