@@ -98,7 +98,7 @@ void test_pieces() {
   std::mt19937 random(4);
   for (int rate : {16000, 8000, 44100}) {
     Utterance floats = recognizer.begin(rate), shorts = recognizer.begin(rate);
-    Result reused{};
+    Result reused;
     for (std::int64_t samples : {0, 700, 60000, 30000, 400000}) {
       std::vector<float> pcm = sound(samples, 8);
       std::vector<std::int16_t> whole(pcm.size());
@@ -170,7 +170,7 @@ void test_no_allocation() {
   const std::vector<std::int16_t> whole(130000, 100);
   for (int rate : {16000, 44100}) {
     Utterance utterance = recognizer.begin(rate);
-    Result result{};
+    Result result;
     long in_push = 0, in_finish = 0, with_words = 0;
     for (int round = 0; round < 6; ++round) {
       const long start = allocations();
