@@ -77,6 +77,8 @@ void test_refusals() {
                           [&] { recognizer.recognize(good.data(), -1, ""); });
   expect_refused<Invalid>("pcm must not be null",
                           [&] { recognizer.recognize(static_cast<const float*>(nullptr), 5, ""); });
+  expect_refused<Invalid>("text must be UTF-8, got byte 0x80 at offset 0",
+                          [&] { recognizer.recognize(good.data(), 3000, "\x80"); });
   expect(same(before, recognizer.recognize(good.data(), 3000, "word3")), "all is as before");
 }
 

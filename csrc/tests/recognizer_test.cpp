@@ -122,10 +122,16 @@ void test_pieces() {
       expect(floats.seconds() == 0, what + " are over");
     }
   }
+  // A result that another system wrote before has nothing of it left.
+  const Recognizer speech_alone(test_model("h_s"));
+  Result used = recognizer.recognize(sound(5000, 1).data(), 5000, "word3 word4");
+  Utterance utterance = speech_alone.begin();
+  utterance.finish("word3", used);
+  expect(same(used, speech_alone.recognize(sound(0, 1).data(), 0, "word3")), "memory used again");
   // Another rate is that sound resampled: the same numbers come from outside.
   const std::vector<float> pcm = sound(90000, 9);
   const std::vector<float> converted = resample(pcm.data(), 90000, 44100);
-  Result direct = recognizer.recognize(converted.data(), count(converted), "word3");
+  const Result direct = recognizer.recognize(converted.data(), count(converted), "word3");
   const Result within = recognizer.recognize(pcm.data(), 90000, "word3", 44100);
   expect(direct.probabilities == within.probabilities, "the recogniser resamples as resample()");
 }
