@@ -41,6 +41,11 @@ __device__ __forceinline__ void store_release(unsigned* p, unsigned value) {
   asm volatile("st.release.gpu.u32 [%0], %1;" : : "l"(p), "r"(value) : "memory");
 }
 
+// The same towards the host, for memory of the host's that is mapped.
+__device__ __forceinline__ void store_release_system(unsigned* p, unsigned value) {
+  asm volatile("st.release.sys.u32 [%0], %1;" : : "l"(p), "r"(value) : "memory");
+}
+
 // Returns what *p was. Acquires and releases.
 __device__ __forceinline__ unsigned atomic_add(unsigned* p, unsigned value) {
   unsigned before;

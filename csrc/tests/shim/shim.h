@@ -22,6 +22,7 @@
 #include <functional>
 #include <stdexcept>
 #include <type_traits>
+#include <vector>
 
 #include "gban/numeric.h"
 #include "vocabulary.h"
@@ -87,6 +88,13 @@ bool take_fence();
 void run(const std::function<void()>& thread_body, dim3 grid, int block, std::size_t shared_bytes,
          bool cooperative, const Place& launch);
 
+// What a stream holds while it is being captured; elsewhere work is done at once.
+struct Queue {
+  bool capturing = false;
+  std::vector<std::function<void()>> recorded;
+};
+void submit(Queue* queue, const std::function<void()>& work);
+
 inline int checked_mask(unsigned mask, const Place& place) {
   if (mask != 0xFFFFFFFFu) refuse("the mask must name all 32 lanes", place);
   return lane();
@@ -141,7 +149,9 @@ inline T atomicAdd(T* p, T value) {
 
 namespace gban::dev {
 
-using Stream = void*;  // ignored: a launch runs to its end before it returns
+// Null, or what runtime.h makes. A launch runs to its end before it returns, or is recorded where
+// its stream is being captured.
+using Stream = shim::Queue*;
 
 inline unsigned char* shared_memory() { return shim::block_shared_memory(); }
 
@@ -154,6 +164,8 @@ inline void store_release(unsigned* p, unsigned value) {
   __atomic_store_n(p, value, __ATOMIC_RELEASE);
   shim::after_atomic();
 }
+
+inline void store_release_system(unsigned* p, unsigned value) { store_release(p, value); }
 
 inline unsigned atomic_add(unsigned* p, unsigned value) {
   const unsigned before = __atomic_fetch_add(p, value, __ATOMIC_ACQ_REL);
@@ -206,14 +218,16 @@ struct Same {
 };
 }  // namespace detail
 
-// Runs the whole grid before it returns. Throws shim::Fault.
+// Runs the whole grid, or records it, before it returns. Throws shim::Fault.
 template <typename Params>
-void launch(void (*kernel)(Params), dim3 grid, int block, std::size_t shared_bytes, Stream,
+void launch(void (*kernel)(Params), dim3 grid, int block, std::size_t shared_bytes, Stream stream,
             bool cooperative, const typename detail::Same<Params>::type& params,
             const char* function = __builtin_FUNCTION(), GBAN_SHIM_PLACE) {
   static_assert(sizeof(Params) <= 4096, "kernel parameters are at most 4 KiB");
-  shim::run([&] { kernel(params); }, grid, block, shared_bytes, cooperative,
-            {function, file, line});
+  const shim::Place place{function, file, line};
+  shim::submit(stream, [=, copy = Params(params)] {
+    shim::run([&] { kernel(copy); }, grid, block, shared_bytes, cooperative, place);
+  });
 }
 
 }  // namespace gban::dev

@@ -1,0 +1,60 @@
+#include "engine_checks.h"
+
+#include <algorithm>
+#include <cmath>
+#include <stdexcept>
+#include <string>
+
+#include "gban/numeric.h"
+
+namespace gban {
+
+namespace {
+
+// As Python writes it.
+std::string value_name(float x) {
+  if (std::isnan(x)) return "nan";
+  return x > 0 ? "inf" : "-inf";
+}
+
+// The compiler makes vector code of this; a loop that stops at the first would be no such thing.
+bool all_finite(const float* x, std::int64_t n) {
+  std::uint32_t most = 0;
+  for (std::int64_t i = 0; i < n; ++i) most = std::max(most, float_bits(x[i]) & 0x7FFFFFFFu);
+  return most < 0x7F800000u;
+}
+
+void require_count(const char* name, std::int64_t count) {
+  if (count < 0)
+    throw std::invalid_argument(std::string(name) + " must not be negative, got " +
+                                std::to_string(count));
+}
+
+}  // namespace
+
+void check_features(const float* features, std::int64_t frames, std::int64_t width) {
+  if (all_finite(features, frames * width)) return;
+  const float* bad =
+      std::find_if(features, features + frames * width, [](float x) { return !std::isfinite(x); });
+  const std::int64_t at = bad - features;
+  throw std::invalid_argument("features must be finite, got " + value_name(*bad) + " at frame " +
+                              std::to_string(at / width) + ", feature " +
+                              std::to_string(at % width));
+}
+
+void check_words(const std::int32_t* words, std::int64_t count, std::int64_t vocabulary) {
+  for (std::int64_t i = 0; i < count; ++i)
+    if (words[i] < 0 || words[i] >= vocabulary)
+      throw std::invalid_argument("word id must lie in 0.." + std::to_string(vocabulary - 1) +
+                                  ", got " + std::to_string(words[i]) + " at position " +
+                                  std::to_string(i));
+}
+
+void check_input(const EngineInput& input, const Config& config) {
+  require_count("frames", input.frames);
+  require_count("word_count", input.word_count);
+  check_features(input.features, input.frames, config.features);
+  check_words(input.words, input.word_count, config.vocabulary);
+}
+
+}  // namespace gban
