@@ -14,7 +14,7 @@
 // mathematics. A missing barrier shows in fiber mode only where a schedule turns it into a wrong
 // value, so run several seeds. "The same place" is file and line: two calls of one helper with a
 // barrier inside look alike. A loop that polls with a plain or volatile load never gives way: poll
-// with load_acquire.
+// with load_acquire or load_word.
 #pragma once
 
 #include <cstddef>
@@ -171,6 +171,18 @@ inline unsigned atomic_add(unsigned* p, unsigned value) {
   const unsigned before = __atomic_fetch_add(p, value, __ATOMIC_ACQ_REL);
   shim::after_atomic();
   return before;
+}
+
+inline std::uint64_t load_word(const std::uint64_t* p, GBAN_SHIM_PLACE) {
+  if (reinterpret_cast<std::uintptr_t>(p) % 8)
+    shim::refuse("the word is not 8-byte aligned", {"load_word", file, line});
+  shim::give_way_spinning({"load_word", file, line});
+  return __atomic_load_n(p, __ATOMIC_RELAXED);
+}
+
+inline void store_word(std::uint64_t* p, std::uint64_t word) {
+  __atomic_store_n(p, word, __ATOMIC_RELAXED);
+  shim::after_atomic();
 }
 
 inline void spin(GBAN_SHIM_PLACE) { shim::give_way_spinning({"spin", file, line}); }
