@@ -102,7 +102,6 @@ class Session final : public AnySession {
   Config config_;
   CudaOptions options_;
   DeviceLimits device_;
-  BiLstmLimits lstm_device_;
   HeadPlan tiles_;
   float temperature_;
   bool has_table_;

@@ -8,12 +8,11 @@ Session<T>::Session(const Model& model, const CudaOptions& options, const Device
     : config_(model.config),
       options_(options),
       device_(device),
-      lstm_device_{device.processors, kSmallHidden},
       tiles_(plan_head<T>(model.config, device)),
       temperature_(static_cast<float>(model.temperature)),
       has_table_(static_cast<std::size_t>(table_values(model.config)) <=
                  options.table_bytes / sizeof(T)) {
-  const std::string reason = refusal(sizeof(T), config_.hidden, lstm_device_);
+  const std::string reason = bilstm_refusal<T>(config_.hidden);
   if (!reason.empty()) throw std::invalid_argument(reason);
   const int shared =
       plan_encode(config_, {kMostFrames, kMostWords, kMostBatch}, has_table_, device_.processors)
@@ -94,9 +93,9 @@ void Session<T>::reserve_buffers() {
   head_.fused = reserve<float>(B * c.fusion);
   head_.counters = reserve<unsigned>(B + 1);
   clear(head_.counters, (B + 1) * sizeof(unsigned));
-  const BiLstmMemory m = bilstm_memory(lstm({kMostFrames, kMostWords, kMostBatch}), lstm_device_);
-  lstm_workspace_ = reserve<unsigned char>(static_cast<std::int64_t>(m.bytes));
-  clear(lstm_workspace_, m.counter_bytes);
+  const Workspace w = bilstm_workspace(lstm({kMostFrames, kMostWords, kMostBatch}));
+  lstm_workspace_ = reserve<unsigned char>(static_cast<std::int64_t>(w.bytes));
+  clear(lstm_workspace_, w.counter_bytes);
 }
 
 }  // namespace gban::cuda

@@ -72,10 +72,11 @@ template <typename T>
 const Graph& Session<T>::graph(const Bucket& bucket) {
   const auto found = graphs_.find(bucket);
   if (found != graphs_.end()) return found->second;
+  const auto stream = reinterpret_cast<StreamHandle>(stream_.stream);
   Graph made = capture(stream_.stream, [&] {
     launch_encode(bucket);
-    launch_project(lstm(bucket), lstm_workspace_, lstm_device_, stream_.stream);
-    launch_recur(lstm(bucket), lstm_workspace_, lstm_device_, stream_.stream);
+    bilstm_project(lstm(bucket), lstm_workspace_, stream);
+    bilstm_recur(lstm(bucket), lstm_workspace_, stream);
     launch_head(bucket);
   });
   return graphs_.emplace(bucket, std::move(made)).first->second;

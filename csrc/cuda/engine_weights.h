@@ -9,8 +9,8 @@
 #include <vector>
 
 #include "../cpu/parallel.h"
-#include "bilstm_launch.cuh"
 #include "engine_plan.h"
+#include "gban/bilstm_cuda.h"
 #include "gban/model.h"
 
 namespace gban::cuda {
@@ -113,7 +113,7 @@ std::vector<T> make_table(const Model& model) {
 // [2 groups][fusion][4 D]: the rows of W_s, W_t and the gate's matrix, of eqs. 15-17 and 18-20.
 template <typename T>
 std::vector<T> pack_fusion(const Model& model) {
-  const std::int64_t D = model.config.states(), F = model.config.fusion;
+  const std::int64_t F = model.config.fusion;
   std::vector<T> packed;
   for (const char* group : {"aligned", "last"}) {
     const std::string name = std::string("fusion.") + group;
@@ -125,7 +125,6 @@ std::vector<T> pack_fusion(const Model& model) {
         packed.insert(packed.end(), row.begin(), row.end());
       }
   }
-  static_cast<void>(D);
   return packed;
 }
 
@@ -154,9 +153,8 @@ std::vector<unsigned char> pack_lstm(const Model& model, const std::string& moda
       const auto at = [&](const char* part) { return model.weight(name + part + "_l0").data; };
       weights.push_back({at("weight_ih"), at("weight_hh"), at("bias_ih"), at("bias_hh")});
     }
-  std::vector<unsigned char> packed(
-      static_cast<std::size_t>(packed_bytes<T>(width, c.hidden, c.lstm_layers)));
-  pack_weights<T>(weights.data(), width, c.hidden, c.lstm_layers, packed.data());
+  std::vector<unsigned char> packed(bilstm_packed_bytes<T>(width, c.hidden, c.lstm_layers));
+  bilstm_pack<T>(weights.data(), width, c.hidden, c.lstm_layers, packed.data());
   return packed;
 }
 
