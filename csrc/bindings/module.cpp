@@ -6,6 +6,7 @@ PYBIND11_MODULE(_core, module) {
   gban::bindings::init_frontend(module);
   gban::bindings::init_model(module);
   gban::bindings::init_alignment(module);
+  gban::bindings::init_engine(module);
 #ifdef GBAN_HAS_CUDA
   gban::bindings::init_alignment_cuda(module);
 #endif

@@ -10,7 +10,11 @@
 #include <cstring>
 
 #if defined(__AVX2__)
-#include <immintrin.h>  // for masks alone
+#include <immintrin.h>
+#elif defined(__SSE2__)
+#include <emmintrin.h>
+#elif defined(__aarch64__)
+#include <arm_neon.h>
 #endif
 
 #ifndef GBAN_ISA

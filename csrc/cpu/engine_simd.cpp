@@ -1,0 +1,182 @@
+// The network's stages but for the recurrence and the alignment, in vectors.
+#include "engine_kernels.h"
+
+#include "matrix_simd.h"
+#include "recur_simd.h"
+#include "simd_math.h"
+
+namespace gban::GBAN_ISA {
+namespace {
+
+// Neither NaN nor infinity is at most the largest float.
+std::int64_t first_not_finite(const float* x, std::int64_t count) {
+  constexpr float kLargest = 3.40282347e+38f;
+  for (std::int64_t i = 0; i < count; i += 512) {
+    const std::int64_t end = i + 512 < count ? i + 512 : count;
+    int bad = 0;
+    for (std::int64_t j = i; j < end; ++j) bad |= !((x[j] < 0 ? -x[j] : x[j]) <= kLargest);
+    for (std::int64_t j = i; bad && j < end; ++j)
+      if (!((x[j] < 0 ? -x[j] : x[j]) <= kLargest)) return j;
+  }
+  return -1;
+}
+
+void standardise(const float* x, const float* mean, const float* scale, std::int64_t rows,
+                 std::int64_t width, float* out) {
+  for (std::int64_t n = 0; n < rows; ++n, x += width, out += width)
+    for (std::int64_t i = 0; i < width; i += kFloats) {
+      const std::int64_t left = width - i;
+      const Floats centred = load_upto(x + i, left) - load_upto(mean + i, left);
+      store_upto(out + i, centred * load_upto(scale + i, left), left);
+    }
+}
+
+// Rows of x [rows, depth] as int16 with a scale each; the depth is made even with a zero.
+void quantise(const Matrix& m, const float* x, std::int64_t stride, std::int64_t rows,
+              std::int16_t* q, float* scales) {
+  const float limit = int16_limit(m.depth);
+  for (std::int64_t r = 0; r < rows; ++r, x += stride, q += m.padded_depth()) {
+    Floats most = {};
+    for (std::int64_t k = 0; k < m.depth; k += kFloats) {
+      const Floats v = load_upto(x + k, m.depth - k), size = v < 0.0f ? -v : v;
+      most = size > most ? size : most;
+    }
+    float greatest = most[0];
+    for (int i = 1; i < kFloats; ++i) greatest = most[i] > greatest ? most[i] : greatest;
+    scales[r] = greatest > 0.0f ? greatest / limit : 1.0f;
+    quantise_row(x, m.depth, 1.0f / scales[r], q);
+  }
+}
+
+void product(const Matrix& m, const float* x, std::int64_t x_stride, std::int64_t rows, float* y,
+             std::int64_t y_stride, std::int16_t* quantised, float* row_scales) {
+  if (m.storage == Storage::fp32) {
+    product_all(m, x, x_stride, rows, y, y_stride, float{});
+  } else if (m.storage == Storage::fp16) {
+    product_all(m, x, x_stride, rows, y, y_stride, Half{});
+  } else {
+    quantise(m, x, x_stride, rows, quantised, row_scales);
+    product_all(m, Quantised{quantised, row_scales}, m.padded_depth(), rows, y, y_stride,
+                std::int8_t{});
+  }
+}
+
+// R steps of a convolution with one panel, pooled to R / 2.
+template <int R, int G, typename W>
+void convolve_tile(const Matrix& m, std::int64_t first, const float* x, std::int64_t channels,
+                   float* y, W tag) {
+  Floats sums[R][G];
+  panel_rows<R, G>(m, first, x, channels, sums, tag);
+  for (int r = 0; r < R; r += 2)
+    for (int g = 0; g < G; ++g) {
+      const std::int64_t column = (first + g) * kFloats;
+      Floats most = sums[r][g] > sums[r + 1][g] ? sums[r][g] : sums[r + 1][g];
+      most = most > 0.0f ? most : Floats{};
+      store_upto(y + r / 2 * m.rows + column, most, m.rows - column);
+    }
+}
+
+template <int R, int G, typename W>
+void convolve_tiles(const Matrix& m, std::int64_t first, const float* x, std::int64_t channels,
+                    std::int64_t pooled, float* y, W tag) {
+  for (std::int64_t p = 0; p < pooled; p += R / 2) {
+    const std::int64_t at = p + R / 2 <= pooled ? p : pooled - R / 2;
+    convolve_tile<R, G>(m, first, x + 2 * at * channels, channels, y + at * m.rows, tag);
+  }
+}
+
+template <int G, typename W>
+void convolve_panel(const Matrix& m, std::int64_t first, const float* x, std::int64_t channels,
+                    std::int64_t pooled, float* y, W tag) {
+  constexpr int R = kTileRows<G> / 2 * 2;
+  if (pooled >= R / 2)
+    convolve_tiles<R, G>(m, first, x, channels, pooled, y, tag);
+  else
+    convolve_tiles<2, G>(m, first, x, channels, pooled, y, tag);
+}
+
+template <typename W>
+void convolve_with(const Matrix& m, const float* x, std::int64_t channels, std::int64_t pooled,
+                   float* y, W tag) {
+  for (std::int64_t first = 0; first < m.vectors(); first += m.group) {
+    const std::int64_t left = m.vectors() - first;
+    switch (left < m.group ? left : m.group) {
+      case 4:
+        convolve_panel<4>(m, first, x, channels, pooled, y, tag);
+        break;
+      case 3:
+        convolve_panel<3>(m, first, x, channels, pooled, y, tag);
+        break;
+      case 2:
+        convolve_panel<2>(m, first, x, channels, pooled, y, tag);
+        break;
+      default:
+        convolve_panel<1>(m, first, x, channels, pooled, y, tag);
+    }
+  }
+}
+
+void convolve(const Matrix& m, const float* x, std::int64_t channels, std::int64_t pooled,
+              float* y) {
+  if (m.storage == Storage::fp32)
+    convolve_with(m, x, channels, pooled, y, float{});
+  else
+    convolve_with(m, x, channels, pooled, y, Half{});
+}
+
+// One word's convolution: the sum of `kernel` rows, each with a tap of its own.
+Floats taps_at(const float* const* rows, std::int64_t kernel, std::int64_t at, std::int64_t filters,
+               std::int64_t left) {
+  Floats sum = load_upto(rows[0] + at, left);
+  for (std::int64_t k = 1; k < kernel; ++k) sum += load_upto(rows[k] + at + k * filters, left);
+  return sum;
+}
+
+void text_convolve(const TextTaps& taps, std::int64_t kernel, std::int64_t first,
+                   std::int64_t filters, const float* bias, float* y, std::int64_t y_stride) {
+  // An even kernel looks one word further ahead than back.
+  const float* const* const rows = taps.rows + taps.reach - (kernel - 1) / 2;
+  for (std::int64_t m = 0; m < taps.words; m += 2, y += y_stride)
+    for (std::int64_t n = 0; n < filters; n += kFloats) {
+      const std::int64_t left = filters - n;
+      Floats most = taps_at(rows + m, kernel, first + n, filters, left);
+      if (m + 1 < taps.words) {
+        const Floats other = taps_at(rows + m + 1, kernel, first + n, filters, left);
+        most = other > most ? other : most;
+      }
+      most += load_upto(bias + n, left);
+      store_upto(y + n, most > 0.0f ? most : Floats{}, left);
+    }
+}
+
+void recur(const Recurrence& r) {
+  if (r.hidden_weights->storage == Storage::fp32)
+    recur_with<float>(r);
+  else if (r.hidden_weights->storage == Storage::fp16)
+    recur_with<Half>(r);
+  else
+    recur_with<std::int8_t>(r);
+}
+
+void gated_sum(float* gate, const float* p, const float* q, std::int64_t width, float* h) {
+  for (std::int64_t i = 0; i < width; i += kFloats) {
+    const std::int64_t left = width - i;
+    const Floats z = sigmoid(load_upto(gate + i, left));
+    const Floats s = tanh_of(load_upto(p + i, left)), t = tanh_of(load_upto(q + i, left));
+    store_upto(gate + i, z, left);
+    store_upto(h + i, load_upto(h + i, left) + z * s + (1.0f - z) * t, left);
+  }
+}
+
+void relu(float* x, std::int64_t width) {
+  for (std::int64_t i = 0; i < width; ++i) x[i] = x[i] > 0.0f ? x[i] : 0.0f;
+}
+
+}  // namespace
+
+extern const EngineKernels engine_kernels;
+const EngineKernels engine_kernels = {kFloats, first_not_finite, standardise,
+                                      product, convolve,         text_convolve,
+                                      recur,   gated_sum,        relu};
+
+}  // namespace gban::GBAN_ISA
