@@ -60,20 +60,11 @@ struct CudaEngine::State {
     });
   }
 
-  void require_lengths(std::int64_t frames, std::int64_t words) const {
-    const auto check = [](const char* name, std::int64_t most, std::int64_t n) {
-      if (n < 0 || n > most)
-        throw std::invalid_argument(std::string(name) + " must lie in 0.." + std::to_string(most) +
-                                    " on backend cuda, got " + std::to_string(n));
-    };
-    check("frames", kMaxFrames, frames);
-    check("word_count", session->most_words(), words);
-  }
-
   void run(const EngineInput* inputs, const EngineOutput* outputs, std::int64_t count) {
     for (std::int64_t i = 0; i < count; ++i) {
-      require_lengths(inputs[i].frames, inputs[i].word_count);
-      check_input(inputs[i], config);
+      check_lengths(inputs[i], CudaEngine::kMaxFrames, session->most_words());
+      check_words(inputs[i].words, inputs[i].word_count, config.vocabulary);
+      check_features(inputs[i].features, inputs[i].frames, config.features);
     }
     const std::lock_guard<std::mutex> turn(turns);
     for (std::int64_t i = 0; i < count; i += cuda::kMostBatch)
@@ -84,7 +75,7 @@ struct CudaEngine::State {
   }
 
   int prepare(std::int64_t frames, std::int64_t words, std::int64_t count) {
-    require_lengths(frames, words);
+    check_lengths({nullptr, frames, nullptr, words}, CudaEngine::kMaxFrames, session->most_words());
     const std::lock_guard<std::mutex> turn(turns);
     int nodes = 0;
     const auto batch = std::min<std::int64_t>(count, cuda::kMostBatch);

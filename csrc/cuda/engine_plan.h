@@ -9,10 +9,12 @@
 
 #include "alignment_plan.h"
 #include "encode.cuh"
-#include "gban/model.h"
+#include "gban/engine_cuda.h"
 #include "head.cuh"
 
 namespace gban::cuda {
+
+static_assert(kMostFrames == CudaEngine::kMaxFrames && kMostWords == kMaxWords, "");
 
 // A graph is captured for the smallest of each that suffices. 252 and 444 frames are what gives 12
 // and 24 speech steps at the authors' sizes.

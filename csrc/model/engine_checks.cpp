@@ -24,22 +24,19 @@ bool all_finite(const float* x, std::int64_t n) {
   return most < 0x7F800000u;
 }
 
-void require_count(const char* name, std::int64_t count) {
-  if (count < 0)
-    throw std::invalid_argument(std::string(name) + " must not be negative, got " +
-                                std::to_string(count));
-}
-
 }  // namespace
+
+void refuse_feature(float value, std::int64_t at, std::int64_t width) {
+  throw std::invalid_argument("features must be finite, got " + value_name(value) + " at frame " +
+                              std::to_string(at / width) + ", feature " +
+                              std::to_string(at % width));
+}
 
 void check_features(const float* features, std::int64_t frames, std::int64_t width) {
   if (all_finite(features, frames * width)) return;
   const float* bad =
       std::find_if(features, features + frames * width, [](float x) { return !std::isfinite(x); });
-  const std::int64_t at = bad - features;
-  throw std::invalid_argument("features must be finite, got " + value_name(*bad) + " at frame " +
-                              std::to_string(at / width) + ", feature " +
-                              std::to_string(at % width));
+  refuse_feature(*bad, bad - features, width);
 }
 
 void check_words(const std::int32_t* words, std::int64_t count, std::int64_t vocabulary) {
@@ -50,11 +47,13 @@ void check_words(const std::int32_t* words, std::int64_t count, std::int64_t voc
                                   std::to_string(i));
 }
 
-void check_input(const EngineInput& input, const Config& config) {
-  require_count("frames", input.frames);
-  require_count("word_count", input.word_count);
-  check_features(input.features, input.frames, config.features);
-  check_words(input.words, input.word_count, config.vocabulary);
+void check_lengths(const EngineInput& input, std::int64_t most_frames, std::int64_t most_words) {
+  if (input.frames < 0 || input.frames > most_frames)
+    throw std::invalid_argument("frames must lie in 0.." + std::to_string(most_frames) + ", got " +
+                                std::to_string(input.frames));
+  if (input.word_count < 0 || input.word_count > most_words)
+    throw std::invalid_argument("words must be at most " + std::to_string(most_words) + ", got " +
+                                std::to_string(input.word_count));
 }
 
 }  // namespace gban

@@ -1,4 +1,4 @@
-// What every engine checks of its input, with the same words.
+// What every engine checks of its input, with the same words. All throw std::invalid_argument.
 #pragma once
 
 #include <cstdint>
@@ -7,14 +7,16 @@
 
 namespace gban {
 
-// Throws std::invalid_argument naming the first feature of features [frames, width] that is NaN or
-// infinite.
+// Names a feature of [frames, width] that is not finite: `at` counts from the first.
+[[noreturn]] void refuse_feature(float value, std::int64_t at, std::int64_t width);
+
+// Names the first feature of [frames, width] that is NaN or infinite, where there is one.
 void check_features(const float* features, std::int64_t frames, std::int64_t width);
 
-// Throws std::invalid_argument naming the first of words [count] outside 0..vocabulary-1.
+// Names the first of words [count] outside 0..vocabulary-1, where there is one.
 void check_words(const std::int32_t* words, std::int64_t count, std::int64_t vocabulary);
 
-// Both, and that lengths are not negative.
-void check_input(const EngineInput& input, const Config& config);
+// Both lengths of an utterance.
+void check_lengths(const EngineInput& input, std::int64_t most_frames, std::int64_t most_words);
 
 }  // namespace gban

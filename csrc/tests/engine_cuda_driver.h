@@ -4,13 +4,17 @@
 #include <cstring>
 #include <vector>
 
-#include "engine_gold.h"
+#include "alignment_gold.h"
 #include "gban/engine_cuda.h"
 #include "gban/numeric.h"
+#include "network_gold.h"
+#include "random_model.h"
 
 namespace engine_driver {
 
-using engine_gold::Numbers;
+using gban::testing::Gold;
+using gban::testing::RandomInput;
+using gold::Numbers;
 
 // What an engine gives for one utterance; NaN where it wrote nothing.
 struct Outputs {
@@ -31,49 +35,43 @@ struct Outputs {
            equal(alpha, o.alpha);
   }
   // Largest difference from the gold, relative to each result's largest magnitude.
-  double error(const engine_gold::Results& want) const {
+  double error(const Gold& want) const {
     const auto one = [](const Numbers& w, const std::vector<float>& got) {
       return gold::error(w, Numbers(got.begin(), got.end()));
     };
+    Numbers alpha_rows;
+    for (const Numbers& row : want.alpha)
+      alpha_rows.insert(alpha_rows.end(), row.begin(), row.end());
     return std::max({one(want.logits, logits), one(want.probabilities, probabilities),
                      one(want.aligned_gate, aligned_gate), one(want.last_gate, last_gate),
-                     one(want.speech_weights, speech_weights),
-                     one(want.text_weights, text_weights), one(want.alpha, alpha)});
+                     one(want.speech_weights, speech_weights), one(want.text_weights, text_weights),
+                     one(alpha_rows, alpha)});
   }
 };
 
-// Just as long as it must be: under AddressSanitizer it ends in a red zone.
-struct Utterance {
-  std::vector<float> features;
-  std::vector<std::int32_t> words;
-  std::int64_t frames;
-
-  gban::EngineInput input() const {
-    return {features.data(), frames, words.data(), static_cast<std::int64_t>(words.size())};
+// With weights that the precision can hold, so that the gold is of the same network.
+inline gban::Model model_of(const gban::Config& config, gban::Precision precision) {
+  gban::Model model = gban::testing::random_model("gban", config, 7);
+  if (precision != gban::Precision::fp16) return model;
+  auto storage = std::make_shared<std::map<std::string, std::vector<float>>>();
+  for (auto& [name, tensor] : model.weights) {
+    std::vector<float>& values = (*storage)[name];
+    for (std::int64_t i = 0; i < tensor.size(); ++i)
+      values.push_back(gban::to_float(gban::to_half(tensor.data[i])));
+    tensor.data = values.data();
   }
-};
-
-inline Utterance random_utterance(std::mt19937_64& rng, const gban::Model& model,
-                                  std::int64_t frames, std::int64_t words) {
-  std::normal_distribution<float> normal;
-  Utterance u{{}, {}, frames};
-  for (std::int64_t i = 0; i < frames * model.config.features; ++i) {
-    const std::int64_t c = i % model.config.features;
-    u.features.push_back(model.mean[c] + model.deviation[c] * normal(rng));
-  }
-  for (std::int64_t i = 0; i < words; ++i)
-    u.words.push_back(static_cast<std::int32_t>(rng() % model.config.vocabulary));
-  return u;
+  model.storage = storage;
+  return model;
 }
 
 inline std::vector<Outputs> run(const gban::CudaEngine& engine,
-                                const std::vector<Utterance>& batch) {
+                                const std::vector<RandomInput>& batch) {
   std::vector<Outputs> results(batch.size());
   std::vector<gban::EngineInput> inputs;
   std::vector<gban::EngineOutput> outputs;
   const gban::Config& c = engine.config();
   for (std::size_t i = 0; i < batch.size(); ++i) {
-    inputs.push_back(batch[i].input());
+    inputs.push_back(batch[i].view());
     const gban::Steps n = engine.steps(inputs.back());
     Outputs& r = results[i];
     r.logits.assign(c.classes, NAN), r.probabilities = r.logits;

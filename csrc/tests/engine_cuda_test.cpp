@@ -14,6 +14,8 @@ namespace {
 using namespace engine_driver;
 using gban::CudaEngine;
 using gban::Precision;
+using gban::testing::GoldNetwork;
+using gban::testing::random_input;
 using shim_test::expect;
 
 gban::Config authors(std::int64_t hidden) {
@@ -48,16 +50,6 @@ gban::Config small() {
   return c;
 }
 
-double rounded(double x, Precision precision) {
-  const float f = static_cast<float>(x);
-  return precision == Precision::fp16 ? gban::to_float(gban::to_half(f)) : f;
-}
-
-gban::Model model_of(std::uint64_t seed, const gban::Config& c, Precision precision) {
-  std::mt19937_64 rng(seed);
-  return engine_gold::random_model(rng, c, [&](double x) { return rounded(x, precision); });
-}
-
 struct Size {
   std::int64_t frames, words;
 };
@@ -65,9 +57,9 @@ struct Size {
 // Runs them as one batch, twice, under two schedules.
 void check_batch(const char* name, const CudaEngine& engine, const gban::Model& model,
                  const std::vector<Size>& sizes, double limit) {
-  std::mt19937_64 rng(sizes.size());
-  std::vector<Utterance> batch;
-  for (const Size& s : sizes) batch.push_back(random_utterance(rng, model, s.frames, s.words));
+  std::mt19937 rng(sizes.size());
+  std::vector<RandomInput> batch;
+  for (const Size& s : sizes) batch.push_back(random_input(model.config, s.frames, s.words, rng));
   shim::options().seed = 1;
   const std::vector<Outputs> got = run(engine, batch);
   shim::options().seed = 0;
@@ -75,7 +67,7 @@ void check_batch(const char* name, const CudaEngine& engine, const gban::Model& 
   double worst = 0;
   bool same = true;
   for (std::size_t i = 0; i < batch.size(); ++i) {
-    const auto want = engine_gold::forward(model, batch[i].features, batch[i].words);
+    const auto want = GoldNetwork(model)(batch[i].view());
     worst = std::max(worst, got[i].error(want));
     same &= got[i].same(again[i]);
   }
@@ -90,7 +82,7 @@ double limit_of(Precision precision) { return precision == Precision::fp16 ? 3e-
 
 void check_config(const char* name, const gban::Config& config, Precision precision,
                   std::size_t table_bytes, const std::vector<std::vector<Size>>& batches) {
-  const gban::Model model = model_of(7, config, precision);
+  const gban::Model model = model_of(config, precision);
   gban::CudaOptions options;
   options.table_bytes = table_bytes;
   const CudaEngine engine(model, precision, options);
@@ -101,7 +93,7 @@ void check_config(const char* name, const gban::Config& config, Precision precis
 void check_numbers() {
   constexpr std::size_t kTable = std::size_t{1} << 28;
   const std::vector<Size> ragged = {{747, 20}, {0, 0}, {61, 1}, {62, 2}, {300, 40}};
-  const std::vector<Size> nine = {{0, 0},   {10, 1}, {77, 3}, {92, 9},  {93, 2},
+  const std::vector<Size> nine = {{0, 0},   {10, 1}, {77, 3}, {92, 9}, {93, 2},
                                   {120, 5}, {61, 8}, {76, 7}, {200, 4}};
 #if defined(__SANITIZE_ADDRESS__)
   const std::vector<std::vector<Size>> few = {{{150, 5}}, {{90, 3}, {0, 17}}};
@@ -122,38 +114,37 @@ void check_numbers() {
 
 // Results must not depend on the bucket, on who shares the batch, or on what ran before.
 void check_buckets() {
-  const gban::Model model = model_of(3, small(), Precision::fp32);
+  const gban::Model model = model_of(small(), Precision::fp32);
   const CudaEngine engine(model, Precision::fp32);
-  std::mt19937_64 rng(1);
-  const Utterance a = random_utterance(rng, model, 100, 5);
-  const Utterance longer = random_utterance(rng, model, 500, 70);
+  std::mt19937 rng(1);
+  const RandomInput a = random_input(model.config, 100, 5, rng);
+  const RandomInput longer = random_input(model.config, 500, 70, rng);
   const Outputs alone = run(engine, {a})[0];
-  const auto want = engine_gold::forward(model, a.features, a.words);
+  const auto want = GoldNetwork(model)(a.view());
   const Outputs shared = run(engine, {longer, a})[1];
   expect(shared.error(want) <= 1e-5, "beside a longer utterance");
   expect(run(engine, {a})[0].same(alone), "the same bits after a longer one");
-  Utterance none = a, unknown = a;
+  RandomInput none = a, unknown = a;
   none.words.clear(), unknown.words = {1};
   expect(run(engine, {none})[0].same(run(engine, {unknown})[0]), "no words count as one <unk>");
   const gban::EngineOutput nothing{};
-  const gban::EngineInput input = a.input();
+  const gban::EngineInput input = a.view();
   engine.run(input, nothing);
   engine.run(nullptr, nullptr, 0);
   bool four = true;
   for (std::int64_t frames : {0, 252, 253, 444, 445, 796})
     for (std::int64_t words : {0, 8, 9, 64, 65, 512})
-      for (std::int64_t count : {1, 3, 8, 100})
-        four &= engine.prepare(frames, words, count) == 4;
+      for (std::int64_t count : {1, 3, 8, 100}) four &= engine.prepare(frames, words, count) == 4;
   expect(four, "four nodes a graph, in every bucket");
 }
 
 // Several threads on one engine take turns.
 void check_threads(const gban::Config& config) {
-  const gban::Model model = model_of(5, config, Precision::fp32);
+  const gban::Model model = model_of(config, Precision::fp32);
   const CudaEngine engine(model, Precision::fp32);
-  std::mt19937_64 rng(2);
-  const std::vector<Utterance> mine = {random_utterance(rng, model, 20, 2),
-                                       random_utterance(rng, model, 0, 1)};
+  std::mt19937 rng(2);
+  const std::vector<RandomInput> mine = {random_input(model.config, 20, 2, rng),
+                                         random_input(model.config, 0, 1, rng)};
   std::vector<Outputs> got(2);
   const auto call = [&](int i) { got[i] = run(engine, {mine[i]})[0]; };
   call(0);
@@ -162,7 +153,7 @@ void check_threads(const gban::Config& config) {
   other.join();
   bool right = true;
   for (int i = 0; i < 2; ++i) {
-    const auto want = engine_gold::forward(model, mine[i].features, mine[i].words);
+    const auto want = GoldNetwork(model)(mine[i].view());
     right &= got[i].error(want) <= 1e-5;
   }
   expect(right, "calls from two threads");
@@ -183,32 +174,32 @@ std::string refusal(const Call& call) {
 }
 
 void check_refusals() {
-  const gban::Model model = model_of(3, small(), Precision::fp32);
+  const gban::Model model = model_of(small(), Precision::fp32);
   const CudaEngine engine(model, Precision::fp32);
-  std::mt19937_64 rng(1);
+  std::mt19937 rng(1);
   const auto refused = [&](const auto& spoil) {
-    Utterance u = random_utterance(rng, model, 9, 4);
+    RandomInput u = random_input(model.config, 9, 4, rng);
     spoil(u);
-    return refusal([&] { run(engine, {random_utterance(rng, model, 9, 4), u}); });
+    return refusal([&] { run(engine, {random_input(model.config, 9, 4, rng), u}); });
   };
-  expect(refused([](Utterance& u) { u.features[3 * 52 + 7] = NAN; }) ==
+  expect(refused([](RandomInput& u) { u.features[3 * 52 + 7] = NAN; }) ==
              "features must be finite, got nan at frame 3, feature 7",
          "NaN is refused");
-  expect(refused([](Utterance& u) { u.features[8 * 52 + 51] = -INFINITY; }) ==
+  expect(refused([](RandomInput& u) { u.features[8 * 52 + 51] = -INFINITY; }) ==
              "features must be finite, got -inf at frame 8, feature 51",
          "infinity is refused");
-  expect(refused([](Utterance& u) { u.words[2] = 9999; }) ==
+  expect(refused([](RandomInput& u) { u.words[2] = 9999; }) ==
              "word id must lie in 0..59, got 9999 at position 2",
          "an unknown id is refused");
-  expect(refused([](Utterance& u) { u.words[0] = -1; }) ==
+  expect(refused([](RandomInput& u) { u.words[0] = -1; }) ==
              "word id must lie in 0..59, got -1 at position 0",
          "a negative id is refused");
-  expect(refused([](Utterance& u) { u.features.resize(797 * 52), u.frames = 797; }) ==
-             "frames must lie in 0..796 on backend cuda, got 797",
+  expect(refused([](RandomInput& u) { u.features.resize(797 * 52), u.frames = 797; }) ==
+             "frames must lie in 0..796, got 797",
          "too many frames are refused");
-  expect(refused([](Utterance& u) { u.words.resize(513); }) ==
-             "word_count must lie in 0..512 on backend cuda, got 513",
-         "too many words are refused");
+  expect(
+      refused([](RandomInput& u) { u.words.resize(513); }) == "words must be at most 512, got 513",
+      "too many words are refused");
   const auto model_refused = [&](gban::Model changed, Precision precision) {
     return refusal([&] { CudaEngine(changed, precision); });
   };
@@ -233,15 +224,15 @@ void check_refusals() {
 
 // With fewer words where shared memory is short: K is 196 there.
 void check_small_devices() {
-  const gban::Model model = model_of(3, odd(), Precision::fp32);
+  const gban::Model model = model_of(odd(), Precision::fp32);
   gban::dev::emulated().shared_block = 60000;
   const CudaEngine engine(model, Precision::fp32);
-  std::mt19937_64 rng(1);
-  const Utterance u = random_utterance(rng, model, 796, 32);
-  const auto want = engine_gold::forward(model, u.features, u.words);
+  std::mt19937 rng(1);
+  const RandomInput u = random_input(model.config, 796, 32, rng);
+  const auto want = GoldNetwork(model)(u.view());
   expect(run(engine, {u})[0].error(want) <= 1e-5, "a GPU with little shared memory");
-  const Utterance long_one = random_utterance(rng, model, 10, 500);
-  expect(refusal([&] { run(engine, {long_one}); }).find("word_count must lie in 0..") == 0,
+  const RandomInput long_one = random_input(model.config, 10, 500, rng);
+  expect(refusal([&] { run(engine, {long_one}); }).find("words must be at most ") == 0,
          "fewer words where there is little shared memory");
   gban::dev::emulated().shared_block = 20000;
   expect(refusal([&] { CudaEngine(model, Precision::fp32); }).find("the network must fit") == 0,
@@ -250,7 +241,7 @@ void check_small_devices() {
 }
 
 void check_memory_runs_out() {
-  const gban::Model model = model_of(3, small(), Precision::fp32);
+  const gban::Model model = model_of(small(), Precision::fp32);
   int failed = 0;
   bool clean = true, worded = true;
   for (;; ++failed) {
@@ -272,26 +263,25 @@ void check_memory_runs_out() {
          "a device that is not there");
 }
 
-void check_lost(gban::CudaWait wait, int shim::Faults::*fault, const char* what) {
-  const gban::Model model = model_of(3, small(), Precision::fp32);
+void check_lost(gban::CudaWait wait, int shim::Faults::* fault, const char* what) {
+  const gban::Model model = model_of(small(), Precision::fp32);
   gban::CudaOptions options;
   options.wait = wait;
   {
     const CudaEngine engine(model, Precision::fp32, options);
-    std::mt19937_64 rng(1);
-    const Utterance u = random_utterance(rng, model, 30, 3);
+    std::mt19937 rng(1);
+    const RandomInput u = random_input(model.config, 30, 3, rng);
     const Outputs good = run(engine, {u})[0];
     expect(run(engine, {u})[0].same(good), std::string(what) + ": not yet");
     shim::faults().*fault = 1;
     const std::string first = message<std::runtime_error>([&] { run(engine, {u}); });
     shim::faults() = {};
     const std::string later = message<std::runtime_error>([&] { run(engine, {u}); });
-    const std::string reason =
-        "running the network on device 0 failed: unspecified launch failure";
+    const std::string reason = "running the network on device 0 failed: unspecified launch failure";
     expect(first == reason + "; use backend cpu, or make the engine anew", what);
-    expect(later == "this engine is unusable since " + reason +
-                        "; make it anew, or use backend cpu",
-           std::string(what) + ": later calls are refused");
+    expect(
+        later == "this engine is unusable since " + reason + "; make it anew, or use backend cpu",
+        std::string(what) + ": later calls are refused");
   }
   expect(shim::allocations() == 0, std::string(what) + ": memory is given back");
 }

@@ -27,8 +27,8 @@ struct CudaOptions {
 // allocated once, by the constructor; a graph is captured by the first call of its length bucket.
 class CudaEngine {
  public:
-  // The longest utterance: 7.96 s, and 512 words (fewer where a GPU has little shared memory).
-  static constexpr std::int64_t kMaxFrames = 796, kMaxWords = 512;
+  // The longest utterance: 7.96 s; and kMaxWords, or fewer where a GPU has little shared memory.
+  static constexpr std::int64_t kMaxFrames = 796;
 
   // The model is not needed afterwards. Throws std::invalid_argument for a network, a precision or
   // sizes that it does not run, and std::runtime_error, with CUDA's reason, where the device is
