@@ -14,8 +14,7 @@ Workspace plan_workspace(const BiLstm<T>& a, const BiLstmLimits& device) {
 
 template <typename T>
 int project_blocks(const BiLstm<T>& a, int sequence) {
-  const std::int64_t tiles =
-      (a.sequences[sequence].steps + kProjectColumns - 1) / kProjectColumns;
+  const std::int64_t tiles = (a.sequences[sequence].steps + kProjectColumns - 1) / kProjectColumns;
   const std::int64_t blocks = a.batch * tiles * 2 * (a.hidden / kGroupUnits);
   demand(blocks <= 0x3FFFFFFF, "batch", "be smaller: a launch holds at most 2^31 - 1 blocks");
   return static_cast<int>(blocks);

@@ -38,7 +38,7 @@ GBAN_HD constexpr Division division(int size, int hidden) {
   return hidden == 128 ? divide_among(128, 4, 2, 8) : divide_among(256, 2, 8, 16);
 }
 
-constexpr int kGroupUnits = 8;  // units of one warp's work in a projection: two 16-row fragments
+constexpr int kGroupUnits = 8;     // units of one warp's work in a projection: two 16-row fragments
 constexpr int kProjectDepth = 16;  // inputs of one step of it; widths are padded to whole steps
 
 GBAN_HD constexpr std::int64_t project_steps(std::int64_t width) {
@@ -99,7 +99,8 @@ struct Packer {
     for (std::int64_t group = 0; group < H / kGroupUnits; ++group)
       for (std::int64_t step = 0; step < project_steps(width); ++step)
         for (int piece = 0; piece < kProjectPieces<T>; ++piece)
-          for (int lane = 0; lane < 32; ++lane) put(project_piece(w, width, group, step, piece, lane));
+          for (int lane = 0; lane < 32; ++lane)
+            put(project_piece(w, width, group, step, piece, lane));
   }
 
   Piece<T> project_piece(const LstmWeights& w, std::int64_t width, std::int64_t group,
@@ -136,7 +137,8 @@ struct Packer {
         for (int lane = 0; lane < 32; ++lane) {
           Piece<T> made;
           for (int v = 0; v < static_cast<int>(16 / sizeof(T)); ++v)
-            made.values[v] = from_float<T>(recur_value(w, d, warp, static_cast<int>(piece), lane, v));
+            made.values[v] =
+                from_float<T>(recur_value(w, d, warp, static_cast<int>(piece), lane, v));
           put(made);
         }
   }

@@ -15,8 +15,8 @@
 namespace gban::cuda {
 
 struct BiLstmLimits {
-  int processors;       // streaming multiprocessors; each holds one block of lstm_recur
-  bool small_hidden;    // 32 and 64 too: for tests
+  int processors;     // streaming multiprocessors; each holds one block of lstm_recur
+  bool small_hidden;  // 32 and 64 too: for tests
 };
 
 constexpr int kMostColumns = 8;      // of an mma
@@ -124,7 +124,12 @@ inline void check_pack(int size, std::int64_t width, std::int64_t hidden, std::i
   if (!reason.empty()) throw std::invalid_argument(reason);
 }
 
-inline bool whole_words(const void* base) { return reinterpret_cast<std::uintptr_t>(base) % 4 == 0; }
+inline bool whole_words(const void* base) {
+  return reinterpret_cast<std::uintptr_t>(base) % 4 == 0;
+}
+
+// Whether places among so many can be an int.
+inline bool few(std::int64_t count) { return count >= 0 && count < std::int64_t{1} << 31; }
 
 // What every call checks, before any CUDA.
 template <typename T>
@@ -140,6 +145,9 @@ void check_bilstm(const BiLstm<T>& a, const BiLstmLimits& device) {
     demand(whole_words(s.input.data) && s.input.batch_stride * sizeof(T) % 4 == 0 &&
                s.input.row_stride * sizeof(T) % 4 == 0,
            of + "input", "start at, and step by, multiples of 4 bytes");
+    demand(few(2 * a.batch * s.steps * a.hidden) && few(a.batch * s.states.batch_stride) &&
+               few(s.steps * s.states.row_stride),
+           of + "batch and steps", "be fewer: 2^31 states are too many");
     demand(!s.lengths || s.length_bytes == 4 || s.length_bytes == 8, of + "length_bytes",
            "be 4 or 8, got " + std::to_string(s.length_bytes));
     demand(reinterpret_cast<std::uintptr_t>(s.weights) % 16 == 0, of + "weights",

@@ -28,7 +28,9 @@ struct Product<Half, H, N> {
   __device__ static int g() { return static_cast<int>(threadIdx.x) % 32 / 4; }
   __device__ static int t() { return static_cast<int>(threadIdx.x) % 4; }
   __device__ static int unit() { return kWide ? g() : g() % 4; }
-  __device__ static int column(int cell) { return N == 1 ? 0 : kWide ? 2 * t() + cell : 2 * t() + g() / 4; }
+  __device__ static int column(int cell) {
+    return N == 1 ? 0 : kWide ? 2 * t() + cell : 2 * t() + g() / 4;
+  }
   __device__ static int gate() { return kWide ? t() : g() / 4 + t() % 2 * 2; }
   __device__ static int source(int gate) {
     return kWide ? 4 * g() + gate : 4 * (g() % 4 + gate % 2 * 4) + gate / 2;
@@ -105,7 +107,7 @@ struct Product<float, H, N> {
   static constexpr Division kDivision = division(4, H);
   static constexpr int kLanes = kDivision.k_lanes, kChunks = H / kLanes / 4;
   static constexpr int kCells = 1, kGates = N == 1 ? 1 : 4;
-  static constexpr int kTogether = N == 1 ? 1 : 4;  // columns summed at a time: registers
+  static constexpr int kTogether = N == 1 ? 1 : 2;  // columns summed at a time: registers
 
   float4 w[4][kChunks];
 
@@ -135,7 +137,7 @@ struct Product<float, H, N> {
       if constexpr (N == 1)
         one_gate(gates[0][0], sums[0]);
       else
-        one_column(gates[0], sums, part() % 8 / 4 * 4 == first);
+        one_column(gates[0], sums, part() % 8 / 2 * 2 == first);
     }
   }
 
@@ -143,7 +145,8 @@ struct Product<float, H, N> {
     GBAN_UNROLL
     for (int j = 0; j < kChunks; ++j)
       for (int c = 0; c < kTogether; ++c) {
-        const float4 x = reinterpret_cast<const float4*>(h + c * h_bytes(4, H))[part() + kLanes * j];
+        const float4 x =
+            reinterpret_cast<const float4*>(h + c * h_bytes(4, H))[part() + kLanes * j];
         GBAN_UNROLL
         for (int gate = 0; gate < 4; ++gate) {
           const float4& v = w[gate][j];
@@ -163,17 +166,15 @@ struct Product<float, H, N> {
     gate += sum;
   }
 
-  // Likewise for four columns: column = lane % 4 in the end, for the lanes that keep it.
+  // Likewise for two columns: column = lane % 2 in the end, for the lanes that keep it.
   __device__ static void one_column(float (&gates)[4], const float (&sums)[kTogether][4],
                                     bool keep) {
-    const bool odd = part() % 2 != 0, high = part() % 4 >= 2;
+    const bool odd = part() % 2 != 0;
     GBAN_UNROLL
     for (int i = 0; i < 4; ++i) {
-      const float low = swap_add(odd ? sums[1][i] : sums[0][i], odd ? sums[0][i] : sums[1][i], 1);
-      const float top = swap_add(odd ? sums[3][i] : sums[2][i], odd ? sums[2][i] : sums[3][i], 1);
-      float sum = swap_add(high ? top : low, high ? low : top, 2);
+      float sum = swap_add(odd ? sums[1][i] : sums[0][i], odd ? sums[0][i] : sums[1][i], 1);
       GBAN_UNROLL
-      for (int step = 4; step < kLanes; step *= 2) sum = swap_add(sum, sum, step);
+      for (int step = 2; step < kLanes; step *= 2) sum = swap_add(sum, sum, step);
       if (keep) gates[i] += sum;
     }
   }

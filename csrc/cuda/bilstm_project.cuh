@@ -101,10 +101,10 @@ __device__ inline void project_step(ProjectSums& sums, const uint4* weights,
   }
 }
 
-// Steps first, first + stride, ... of one warp's work. Tensor cores truncate when they add, so
-// every fourth step (in float every step) begins from zero and is added to the total in rounded
-// fp32, as in tile.cuh.
-template <typename T>
+// Steps first, first + stride, ... of one warp's work, the loads of `Ahead` of them under way
+// together. Tensor cores truncate when they add, so every few steps (in float every step) begin
+// from zero and are added to the total in rounded fp32, as in tile.cuh.
+template <int Ahead, typename T>
 __device__ inline void project_warp(ProjectSums& total, const unsigned char* weights,
                                     const InputRows<T>& x, int width, int first, int stride) {
   const int steps = static_cast<int>(project_steps(width));
@@ -115,11 +115,11 @@ __device__ inline void project_warp(ProjectSums& total, const unsigned char* wei
     ProjectSums sums;
     sums.clear();
     GBAN_UNROLL
-    for (int i = 0; i < 4; ++i, step += stride) {
+    for (int i = 0; i < Ahead; ++i, step += stride) {
       if (step < steps)
         project_step(sums, pieces + step * (32 * kProjectPieces<T>), x, step * kProjectDepth,
                      width);
-      if (sizeof(T) == 2 && i < 3) continue;
+      if (sizeof(T) == 2 && i + 1 < Ahead) continue;
       total.add(sums);
       sums.clear();
     }
@@ -183,8 +183,8 @@ __global__ void __launch_bounds__(kProjectThreads) lstm_project(ProjectParams<T>
 
   const ProjectWork<T> work(s, p.projected[second], p.a.batch, H, 0, dir, b, group);
   ProjectSums sums;
-  project_warp(sums, work.weights, InputRows<T>(s.input, b, first, steps),
-               static_cast<int>(s.width), warp, kParts);
+  project_warp<4>(sums, work.weights, InputRows<T>(s.input, b, first, steps),
+                  static_cast<int>(s.width), warp, kParts);
   GBAN_UNROLL
   for (int m = 0; m < 2; ++m)
     for (int n = 0; n < kColumnTiles; ++n)

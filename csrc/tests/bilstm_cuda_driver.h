@@ -32,8 +32,8 @@ struct Shape {
 // One sequence: inputs and weights are numbers that T holds.
 struct Sequence {
   std::int64_t K, width;
-  std::vector<std::int64_t> lengths;               // [B]
-  std::vector<std::vector<Numbers>> x;             // [B][K][width]
+  std::vector<std::int64_t> lengths;    // [B]
+  std::vector<std::vector<Numbers>> x;  // [B][K][width]
   std::vector<std::vector<bilstm_gold::Direction>> layers;
 };
 

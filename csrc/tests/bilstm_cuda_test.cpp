@@ -25,8 +25,8 @@ std::vector<Shape> shapes(std::mt19937_64& rng) {
   if (shim::kEngineIsThreads)  // directions in turn; two layers; both sequences side by side
     return {{2, 32, 1, {4}, {4}, 4}, {1, 32, 2, {3}, {8}, 4}, {1, 32, 1, {3, 2}, {4, 8}, 16}};
   std::vector<Shape> all = {
-      {1, 128, 1, {17, 5}, {36, 384}, 8}, {3, 128, 1, {6}, {36}, 5},     {9, 128, 1, {4}, {20}, 4},
-      {1, 256, 1, {7}, {36}, 16},         {2, 256, 1, {3}, {12}, 8},     {1, 256, 2, {3}, {4}, 8},
+      {1, 128, 1, {17, 5}, {36, 384}, 8}, {3, 128, 1, {6}, {36}, 5},      {9, 128, 1, {4}, {20}, 4},
+      {1, 256, 1, {7}, {36}, 16},         {2, 256, 1, {3}, {12}, 8},      {1, 256, 2, {3}, {4}, 8},
       {1, 32, 1, {50, 1}, {36, 12}, 132}, {1, 32, 3, {9, 9}, {8, 4}, 16}, {9, 32, 2, {8}, {40}, 4}};
   const auto upto = [&](std::uint64_t n) { return static_cast<std::int64_t>(1 + rng() % n); };
   constexpr int kProcessors[] = {4, 8, 12, 16, 132};
@@ -52,9 +52,7 @@ struct Worst {
   bool zero_beyond = true, gaps_kept = true, same = true;
 };
 
-double apart(double got, double want) {
-  return std::isnan(got) ? HUGE_VAL : std::fabs(got - want);
-}
+double apart(double got, double want) { return std::isnan(got) ? HUGE_VAL : std::fabs(got - want); }
 
 template <typename T>
 void compare(const Sequence& s, const Shape& shape, const Way& way, Memory<T>& states,
@@ -127,7 +125,8 @@ void check_batches(const char* name, double limit) {
 
 // NaN in utterance 1, or a length that cannot be, must show there and nowhere else.
 template <typename T>
-void check_nan(const std::string& what, int processors, const std::function<void(Sequence&)>& spoil) {
+void check_nan(const std::string& what, int processors,
+               const std::function<void(Sequence&)>& spoil) {
   std::mt19937_64 rng(3);
   const Shape shape{3, 32, 2, {7}, {8}, processors};
   std::vector<Sequence> sequences = random_sequences<T>(rng, shape, true);
@@ -214,7 +213,8 @@ void check_plans() {
     return p.columns == columns && p.directions == directions && p.crews == crews &&
            p.cooperative == meet && p.division.threads == 512;
   };
-  expect(is(plan(Half{}, 1, 128, 8), 1, 2, 2, false), "H=128 on 8 processors: 4 blocks side by side");
+  expect(is(plan(Half{}, 1, 128, 8), 1, 2, 2, false),
+         "H=128 on 8 processors: 4 blocks side by side");
   expect(is(plan(Half{}, 8, 128, 132), 1, 2, 16, false), "H=128, B=8 on an H200: 32 blocks");
   expect(is(plan(Half{}, 8, 128, 8), 8, 2, 2, false), "H=128, B=8 on 8 processors: 4 blocks of 8");
   expect(is(plan(Half{}, 1, 256, 132), 1, 2, 2, true), "H=256: 16 blocks side by side");
