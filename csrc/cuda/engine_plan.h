@@ -95,12 +95,13 @@ struct EncodePlan {
   int shared;  // bytes
 };
 
-inline EncodePlan plan_encode(const Config& c, const Bucket& bucket, bool table, int processors) {
+// `steps` and `text_steps`: the most K and L of the graph.
+inline EncodePlan plan_encode(const Config& c, std::int64_t steps, std::int64_t text_steps,
+                              int batch, bool table, int processors) {
   EncodePlan plan{plan_convs(c), 0, 0};
   SpeechParams& s = plan.speech;
-  const std::int64_t steps = c.speech_steps(bucket.frames), L = c.text_steps(bucket.words);
   s.frames_limit = kMostFrames;
-  s.block_steps = steps_a_block(steps, bucket.batch, processors);
+  s.block_steps = steps_a_block(steps, batch, processors);
   s.blocks = static_cast<int>((steps + s.block_steps - 1) / s.block_steps);
   // Frames that a layer gives, from the last to the first, and what the one before then reads:
   // whole quartets and the taps beyond.
@@ -119,7 +120,8 @@ inline EncodePlan plan_encode(const Config& c, const Bucket& bucket, bool table,
   const int rows = 2 * kDirectSteps + widest - 1;
   const int direct =
       round_up(rows * static_cast<int>(c.embedding), 4) + kEncodeWarps * 2 * kDirectSteps * 32;
-  plan.text_blocks = static_cast<int>(table ? L : (L + kDirectSteps - 1) / kDirectSteps * chunks);
+  plan.text_blocks = static_cast<int>(
+      table ? text_steps : (text_steps + kDirectSteps - 1) / kDirectSteps * chunks);
   plan.shared = 4 * std::max(s.pong + floats[1], table ? kMostWidth + 1 : direct);
   return plan;
 }
@@ -129,14 +131,24 @@ struct HeadPlan {
   std::int64_t most_words;  // a bucket
 };
 
+struct HeadSizes {
+  int steps, text_steps;  // the most K and L of the graph
+  int D, F, classifier, C;
+};
+
+inline HeadSizes head_sizes(const Config& c, std::int64_t frames, std::int64_t words) {
+  return {static_cast<int>(c.speech_steps(frames)),
+          static_cast<int>(c.text_steps(words)),
+          static_cast<int>(c.states()),
+          static_cast<int>(c.fusion),
+          static_cast<int>(c.classifier),
+          static_cast<int>(c.classes)};
+}
+
 template <typename T, int R, int C>
-int head_shared(const Config& c, const Bucket& bucket) {
-  const int D = static_cast<int>(c.states());
-  return AlignShared<T, R, C>::of(D, static_cast<int>(c.speech_steps(bucket.frames)),
-                                  static_cast<int>(c.text_steps(bucket.words)))
-             .end +
-         4 * head_floats(D, static_cast<int>(c.fusion), static_cast<int>(c.classifier),
-                         static_cast<int>(c.classes));
+int head_shared(const HeadSizes& s) {
+  return AlignShared<T, R, C>::of(s.D, s.steps, s.text_steps).end +
+         4 * head_floats(s.D, s.F, s.classifier, s.C);
 }
 
 // Calls with the constants of a tile.
@@ -154,13 +166,12 @@ auto with_tile(int rows, const Call& call) {
 // The largest tiles with which the longest utterance fits; where none does, the most words for
 // which one does. One choice for all buckets: results do not depend on the bucket.
 template <typename T>
-HeadPlan plan_head(const Config& c, const DeviceLimits& device) {
+HeadPlan plan_head(HeadSizes longest, const DeviceLimits& device) {
   for (auto words = std::end(kWordBuckets); words != std::begin(kWordBuckets);) {
-    --words;
+    longest.text_steps = static_cast<int>((*--words + 1) / 2);
     for (int rows : {64, 32, 16}) {
       const int bytes = with_tile(rows, [&](auto tile) {
-        return head_shared<T, decltype(tile)::rows, decltype(tile)::columns>(
-            c, {kMostFrames, *words, 1});
+        return head_shared<T, decltype(tile)::rows, decltype(tile)::columns>(longest);
       });
       if (bytes <= device.shared_block) return {rows, rows == 64 ? 32 : 16, *words};
     }

@@ -8,16 +8,16 @@ Session<T>::Session(const Model& model, const CudaOptions& options, const Device
     : config_(model.config),
       options_(options),
       device_(device),
-      tiles_(plan_head<T>(model.config, device)),
+      tiles_(plan_head<T>(head_sizes(model.config, kMostFrames, kMostWords), device)),
       temperature_(static_cast<float>(model.temperature)),
       has_table_(static_cast<std::size_t>(table_values(model.config)) <=
                  options.table_bytes / sizeof(T)) {
   const std::string reason = bilstm_refusal<T>(config_.hidden);
   if (!reason.empty()) throw std::invalid_argument(reason);
-  const int shared =
-      plan_encode(config_, {kMostFrames, kMostWords, kMostBatch}, has_table_, device_.processors)
-          .shared;
-  require(tiles_.rows != 0 && shared <= device_.shared_block, "the network",
+  const EncodePlan encoders =
+      plan_encode(config_, config_.speech_steps(kMostFrames), config_.text_steps(kMostWords),
+                  kMostBatch, has_table_, device_.processors);
+  require(tiles_.rows != 0 && encoders.shared <= device_.shared_block, "the network",
           "fit into this GPU's shared memory; use backend cpu");
   load(model);
   reserve_buffers();

@@ -29,15 +29,18 @@ BiLstm<T> Session<T>::lstm(const Bucket& bucket) const {
 
 template <typename T>
 void Session<T>::launch_encode(const Bucket& bucket) {
-  const EncodePlan plan = plan_encode(config_, bucket, has_table_, device_.processors);
+  const std::int64_t steps = config_.speech_steps(bucket.frames);
+  const std::int64_t text_steps = config_.text_steps(bucket.words);
+  const EncodePlan plan =
+      plan_encode(config_, steps, text_steps, bucket.batch, has_table_, device_.processors);
   EncodeParams<T> p = encode_;
   p.speech.frames_limit = plan.speech.frames_limit;
   p.speech.block_steps = plan.speech.block_steps;
   p.speech.blocks = plan.speech.blocks;
   p.speech.ping = plan.speech.ping;
   p.speech.pong = plan.speech.pong;
-  p.steps_limit = static_cast<int>(config_.speech_steps(bucket.frames));
-  p.text_limit = static_cast<int>(config_.text_steps(bucket.words));
+  p.steps_limit = static_cast<int>(steps);
+  p.text_limit = static_cast<int>(text_steps);
   const dim3 grid(static_cast<unsigned>(plan.speech.blocks + plan.text_blocks),
                   static_cast<unsigned>(bucket.batch));
   launch(encode<T>, grid, kEncodeThreads, static_cast<std::size_t>(plan.shared), stream_.stream,
@@ -52,17 +55,18 @@ void Session<T>::launch_head(const Bucket& bucket) {
   p.text = text_states_;
   p.last_speech = speech_last_;
   p.last_text = text_last_;
-  p.steps_limit = static_cast<int>(config_.speech_steps(bucket.frames));
-  p.text_limit = static_cast<int>(config_.text_steps(bucket.words));
-  p.D = static_cast<int>(config_.states());
-  p.F = static_cast<int>(config_.fusion);
-  p.classifier = static_cast<int>(config_.classifier);
-  p.C = static_cast<int>(config_.classes);
+  const HeadSizes sizes = head_sizes(config_, bucket.frames, bucket.words);
+  p.steps_limit = sizes.steps;
+  p.text_limit = sizes.text_steps;
+  p.D = sizes.D;
+  p.F = sizes.F;
+  p.classifier = sizes.classifier;
+  p.C = sizes.C;
   p.temperature = temperature_;
   const dim3 grid(kHeadBlocks, static_cast<unsigned>(bucket.batch));
   with_tile(tiles_.rows, [&](auto tile) {
     constexpr int R = decltype(tile)::rows, C = decltype(tile)::columns;
-    const int shared = head_shared<T, R, C>(config_, bucket);
+    const int shared = head_shared<T, R, C>(sizes);
     launch(head<T, R, C>, grid, kThreads, static_cast<std::size_t>(shared), stream_.stream, false,
            p, "launch_head");
   });
