@@ -8,6 +8,7 @@ namespace gban::bindings {
 void init_build(pybind11::module_& module);
 void init_alignment(pybind11::module_& module);
 void init_alignment_cuda(pybind11::module_& module);  // where GBAN_HAS_CUDA is defined
+void init_bilstm_cuda(pybind11::module_& module);     // likewise
 void init_frontend(pybind11::module_& module);
 
 }  // namespace gban::bindings

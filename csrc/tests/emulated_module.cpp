@@ -8,6 +8,9 @@
 #include "shim.h"
 
 namespace gban::cuda {
+
+void emulate_bilstm(int processors);  // emulated_bilstm.cpp
+
 namespace {
 
 DeviceLimits emulated{8, 166912, 167936};  // a Jetson Orin
@@ -54,9 +57,11 @@ GBAN_INSTANTIATE(BFloat16)
 PYBIND11_MODULE(_emulated, module) {
   module.doc() = "The CUDA kernels on the CPU, for tests.";
   gban::bindings::init_alignment_cuda(module);
+  gban::bindings::init_bilstm_cuda(module);
   module.def("cuda_built", [] { return true; });
   module.def("set_device", [](int processors, int shared_block) {
     gban::cuda::emulated = {processors, shared_block, shared_block + 1024};
+    gban::cuda::emulate_bilstm(processors);
   });
   module.def("set_schedule", [](std::uint64_t seed) { shim::options().seed = seed; });
 }
