@@ -24,6 +24,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--sanitizer", required=True)
     parser.add_argument("--alignment", type=Path, required=True)
+    parser.add_argument("--bilstm", type=Path, required=True)
     parser.add_argument("--copy", type=Path, help="a folder that also gets the file")
     options = parser.parse_args()
     gpu = torch.cuda.get_device_name()
@@ -41,6 +42,7 @@ def main() -> None:
         "torch": torch.__version__,
         "sanitizer": options.sanitizer,
         "alignment": json.loads(options.alignment.read_text("utf-8")),
+        "bilstm": json.loads(options.bilstm.read_text("utf-8")),
     }
     name = re.sub(r"[^a-z0-9]+", "-", gpu.lower()).strip("-") + ".json"
     for folder in filter(None, (ROOT / "benchmarks" / "results", options.copy)):
