@@ -196,6 +196,9 @@ void check_refusals() {
   a.sequences[0].lengths = x.data();
   refused("sequence 0: length_bytes must be 4 or 8, got 0", "lengths of no type");
   a.sequences[0].lengths = nullptr;
+  a.batch = std::int64_t{1} << 24;
+  refused("sequence 0: batch and steps must be fewer", "more states than an int counts");
+  a.batch = 1;
   a.count = 3;
   refused("count must be 1 or 2, got 3", "three sequences");
   a.count = 1;

@@ -4,7 +4,6 @@
 
 #include "../bindings/bindings.h"
 #include "alignment_launch.cuh"
-#include "emulated_bilstm.h"
 #include "engine_host.cuh"
 #include "gban/devices.h"
 #include "shim.h"
@@ -57,6 +56,7 @@ PYBIND11_MODULE(_emulated, module) {
   module.doc() = "The CUDA kernels on the CPU, for tests.";
   gban::bindings::init_alignment_cuda(module);
   gban::bindings::init_engine_cuda(module);
+  gban::bindings::init_bilstm_cuda(module);
   module.def("cuda_built", [] { return true; });
   module.def("set_device", [](int processors, int shared_block) {
     gban::dev::emulated() = {processors, shared_block, shared_block + 1024};

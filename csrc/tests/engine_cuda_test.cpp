@@ -4,7 +4,6 @@
 #include <string>
 #include <thread>
 
-#include "emulated_bilstm.h"
 #include "engine_cuda_driver.h"
 #include "engine_host.cuh"
 #include "shim_test.h"

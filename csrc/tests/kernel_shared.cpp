@@ -5,6 +5,7 @@
 #include <string>
 
 #include "alignment_plan.h"
+#include "bilstm_recur.cuh"
 #include "engine_plan.h"
 
 namespace {
@@ -70,6 +71,19 @@ void record_engine(const std::string& type) {
     }
 }
 
+template <typename T>
+void record_bilstm(const std::string& type) {
+  record("lstm_project<" + type + ">", static_cast<int>(cuda::kProjectShared));
+  for (std::int64_t H : {128, 256})
+    for (std::int64_t B : {1, 8, 64}) {
+      const cuda::BiLstm<T> a{B, H, 1, 2, {}};
+      const cuda::BiLstmPlan plan = cuda::plan_bilstm(a, {kOrin.processors, false});
+      record("lstm_recur<" + type + ", " + std::to_string(H) + ", " + std::to_string(plan.columns) +
+                 ">",
+             plan.shared);
+    }
+}
+
 }  // namespace
 
 int main() {
@@ -78,5 +92,7 @@ int main() {
   record_all<gban::BFloat16>("BFloat16");
   record_engine<float>("float");
   record_engine<gban::Half>("Half");
+  record_bilstm<float>("float");
+  record_bilstm<gban::Half>("Half");
   for (const auto& [name, bytes] : most) std::printf("%s\t%d\n", name.c_str(), bytes);
 }
