@@ -15,7 +15,7 @@ void expect_notes(const Result& r, const std::vector<std::string>& notes) {
 }
 
 void test_notes() {
-  const Recognizer recognizer(test_model());
+  const Recognizer recognizer(test_model(), on_cpu());
   const std::vector<float> pcm = sound(160000, 1);
   const auto run = [&](std::int64_t samples, const std::string& words, int rate = 16000) {
     return recognizer.recognize(pcm.data(), samples, words, rate);
@@ -44,7 +44,7 @@ void test_notes() {
 }
 
 void test_refusals() {
-  const Recognizer recognizer(test_model());
+  const Recognizer recognizer(test_model(), on_cpu());
   const std::vector<float> good = sound(3000, 2);
   const Result before = recognizer.recognize(good.data(), 3000, "word3");
   using Invalid = std::invalid_argument;
@@ -86,7 +86,7 @@ void test_options() {
   const Model model = test_model();
   using Invalid = std::invalid_argument;
   const auto refused = [&](const char* text, auto change) {
-    RecognizerOptions options;
+    RecognizerOptions options = on_cpu();
     change(options);
     expect_refused<Invalid>(text, [&] { Recognizer(model, options); });
   };
@@ -103,8 +103,7 @@ void test_options() {
                                [] { Recognizer::load("/no/such/file"); });
 
   const std::vector<float> pcm = sound(20000, 6);
-  RecognizerOptions options;
-  options.backend = Backend::cpu;
+  RecognizerOptions options = on_cpu();
   options.precision = Precision::fp16;
   const Result sure = Recognizer(model, options).recognize(pcm.data(), 20000, "word3");
   const float greatest = sure.probabilities[sure.index];

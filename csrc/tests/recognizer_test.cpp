@@ -48,9 +48,7 @@ void check_alignment(const Result& r, const Gold& gold, double stride, double fi
 void check_against_gold(const std::string& name, const Config& config, double stride, double field,
                         std::int64_t samples, int words) {
   const Model model = random_model(name, config, 17);
-  RecognizerOptions options;
-  options.backend = Backend::cpu;
-  const Recognizer recognizer(model, options);
+  const Recognizer recognizer(model, on_cpu());
   const std::vector<float> pcm = sound(samples, 3);
   const Result r = recognizer.recognize(pcm.data(), samples, some_words(words));
   RandomInput in{{}, {}, frame_count(samples)};
@@ -93,8 +91,7 @@ void test_against_doubles() {
 }
 
 void test_pieces() {
-  const Model model = test_model();
-  const Recognizer recognizer(model);
+  const Recognizer recognizer(test_model(), on_cpu());
   std::mt19937 random(4);
   for (int rate : {16000, 8000, 44100}) {
     Utterance floats = recognizer.begin(rate), shorts = recognizer.begin(rate);
@@ -123,7 +120,7 @@ void test_pieces() {
     }
   }
   // A result that another system wrote before has nothing of it left.
-  const Recognizer speech_alone(test_model("h_s"));
+  const Recognizer speech_alone(test_model("h_s"), on_cpu());
   Result used = recognizer.recognize(sound(5000, 1).data(), 5000, "word3 word4");
   Utterance utterance = speech_alone.begin();
   utterance.finish("word3", used);
@@ -138,7 +135,7 @@ void test_pieces() {
 
 // Utterances of four threads on one recognizer, by both ways in, and after it is gone.
 void test_threads(int rounds) {
-  auto recognizer = std::make_unique<Recognizer>(test_model());
+  auto recognizer = std::make_unique<Recognizer>(test_model(), on_cpu());
   const std::vector<float> pcm = sound(60000, 12);
   const auto length = [](int i) { return std::int64_t{1200} * (i % 17) + i; };
   const auto rate = [](int i) { return i % 5 == 0 ? 22050 : 16000; };
@@ -171,7 +168,7 @@ void test_threads(int rounds) {
 }
 
 void test_no_allocation() {
-  const Recognizer recognizer(test_model());
+  const Recognizer recognizer(test_model(), on_cpu());
   const std::vector<float> pcm = sound(130000, 13);
   const std::vector<std::int16_t> whole(130000, 100);
   for (int rate : {16000, 44100}) {

@@ -46,6 +46,13 @@ inline Model test_model(const std::string& name = "gban") {
   return random_model(name, config_of({12, 20, 28, 36}), 5);
 }
 
+// What the tests speak of, where there is a GPU too.
+inline RecognizerOptions on_cpu() {
+  RecognizerOptions options;
+  options.backend = Backend::cpu;
+  return options;
+}
+
 // Noise whose level changes, so that its steps differ.
 inline std::vector<float> sound(std::int64_t samples, unsigned seed) {
   std::mt19937 random(seed);
