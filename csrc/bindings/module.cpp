@@ -10,5 +10,7 @@ PYBIND11_MODULE(_core, module) {
   gban::bindings::init_engine(module);
 #ifdef GBAN_HAS_CUDA
   gban::bindings::init_alignment_cuda(module);
+  gban::bindings::init_engine_cuda(module);
+  gban::bindings::init_bilstm_cuda(module);
 #endif
 }

@@ -169,9 +169,15 @@ gban_status gban_recognize(gban_utterance* utterance, const float* pcm, int64_t 
   return guarded([&] {
     require(utterance, "utterance");
     require(result, "result");
-    utterance->utterance.discard();
-    utterance->utterance.push(pcm, samples);
-    finish(*utterance, words, result);
+    gban::Utterance& sound = utterance->utterance;
+    sound.discard();
+    try {
+      sound.push(pcm, samples);
+      finish(*utterance, words, result);
+    } catch (...) {
+      sound.discard();
+      throw;
+    }
   });
 }
 

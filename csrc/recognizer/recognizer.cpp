@@ -37,7 +37,7 @@ class Borrowed {
 template <typename T>
 Result recognize_any(Recognizer::State& owner, const T* pcm, std::int64_t samples,
                      const std::string& words, int rate) {
-  Result result{};
+  Result result;
   const Borrowed utterance(owner, rate);
   utterance->ear.push(pcm, samples);
   utterance->finish(owner, words, result);

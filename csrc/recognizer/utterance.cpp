@@ -117,7 +117,7 @@ void Utterance::push(const std::int16_t* pcm, std::int64_t samples) {
 }
 
 Result Utterance::finish(const std::string& words) {
-  Result result{};
+  Result result;
   finish(words, result);
   return result;
 }

@@ -57,21 +57,21 @@ struct AlignedWord {
 };
 
 struct Result {
-  std::string label;   // empty where abstained
-  std::int64_t index;  // of the greatest probability
-  bool abstained;
+  std::string label;       // empty where abstained
+  std::int64_t index = 0;  // of the greatest probability
+  bool abstained = false;
   std::vector<float> probabilities;    // [C]
-  bool has_contributions;              // of the systems with both gates: "gban"
-  Contributions contributions;         // zeros where there are none
+  bool has_contributions = false;      // of the systems with both gates: "gban"
+  Contributions contributions = {};    // zeros where there are none
   std::vector<AlignedWord> alignment;  // empty without words, and for systems without alignment
   std::vector<float> speech_weights;   // [K], sum 1; empty for systems without alignment
   std::vector<float> text_weights;     // [L], likewise
-  double seconds;                      // of sound that was heard, at most 7.5
+  double seconds = 0;                  // of sound that was heard, at most 7.5
   std::vector<std::string> notes;      // "sound cut at 7.5 s of 3600.0 s", ...
   std::string backend;                 // what ran: "cpu fp32 avx512"
   struct Timings {
     double features, network;  // seconds of work; of features, all pushes together
-  } timings;
+  } timings = {};
 };
 
 class Utterance;
