@@ -10,9 +10,8 @@ from runtime_models import make_model
 from test_imports import run_without
 from test_runtime import same
 
-from gban_edge import EmotionRecognizer, features
+from gban_edge import EmotionRecognizer, features, runtime
 from gban_edge.core import native
-from gban_edge.runtime import cuda, result, sound, words
 
 PCM = speech_like(np.random.default_rng(0), 30000).astype(np.float32)
 INT16 = np.round(PCM * 32767).astype(np.int16)
@@ -232,6 +231,6 @@ def test_importing_the_package_alone_loads_nothing():
 
 
 def test_the_examples_in_docstrings():
-    modules = [cuda, result, sound, words]
+    modules = [runtime.cuda, runtime.result, runtime.sound, runtime.words]
     tried = [doctest.testmod(module) for module in modules]
     assert all(one.attempted and not one.failed for one in tried), tried

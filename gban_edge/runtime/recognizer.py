@@ -131,8 +131,9 @@ class EmotionRecognizer:
     ) -> list[Result]:
         """The emotions of several utterances (sound, words), by one call of the backend.
 
-        Each result equals that of the utterance alone. Arguments and errors are those of a single
-        call; a message begins with the number of its utterance, and none is computed then.
+        Each result is that of the utterance alone: on the CPU to the last bit, on a GPU but for
+        rounding. Arguments and errors are those of a single call; a message begins with the number
+        of its utterance, and none is computed then.
         """
         begin = perf_counter()
         heard = []
