@@ -39,13 +39,16 @@ export PYTHONPATH="$PWD${PYTHONPATH:+:$PYTHONPATH}"
 
 say "tests, the GPU required"
 # Without conftest.py, whose corpus a bare machine has not the packages for.
-"$PYTHON" -m pytest -q -m gpu -p no:cacheprovider --noconftest tests/test_gpu.py
+"$PYTHON" -m pytest -q -m gpu -p no:cacheprovider --noconftest tests/test_gpu.py \
+  tests/test_gpu_bilstm.py
 
 say "compute-sanitizer"
 if command -v compute-sanitizer > /dev/null; then
   for tool in memcheck racecheck initcheck; do
-    compute-sanitizer --tool "$tool" --error-exitcode 9 --kernel-regex kns=align_ \
-      "$PYTHON" benchmarks/sanitized.py | tail -n 3
+    for kernels in align_ lstm_; do
+      compute-sanitizer --tool "$tool" --error-exitcode 9 --kernel-regex kns=$kernels \
+        "$PYTHON" benchmarks/sanitized.py $kernels | tail -n 3
+    done
   done
   SANITIZER="memcheck, racecheck, initcheck: no error"
 else
@@ -56,9 +59,10 @@ echo "$SANITIZER"
 say "benchmarks"
 "$PYTHON" benchmarks/bench_alignment.py --device cuda --rounds 5 "${QUICK[@]}" \
   --json "$BUILD/alignment.json"
+"$PYTHON" benchmarks/bench_bilstm.py --rounds 9 "${QUICK[@]}" --json "$BUILD/bilstm.json"
 "$PYTHON" benchmarks/bench_engine.py --device cuda --rounds 5 "${QUICK[@]}" \
   --json "$BUILD/engine.json"
 
 say "results"
 "$PYTHON" benchmarks/write_result.py --sanitizer "$SANITIZER" --alignment "$BUILD/alignment.json" \
-  --engine "$BUILD/engine.json" ${OUT:+--copy "$OUT"}
+  --bilstm "$BUILD/bilstm.json" --engine "$BUILD/engine.json" ${OUT:+--copy "$OUT"}

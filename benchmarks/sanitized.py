@@ -1,18 +1,33 @@
-"""Every CUDA kernel on small shapes; benchmarks/gpu_check.sh runs it under compute-sanitizer."""
+"""Every CUDA kernel on small shapes; benchmarks/gpu_check.sh runs it under compute-sanitizer.
+
+python benchmarks/sanitized.py [align_|lstm_]     those whose names begin so (default all)
+"""
 
 import sys
 from pathlib import Path
 
 import torch
+from bilstm_device import DeviceBiLSTM
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from gban_edge import ops
+from gban_edge.core import native
 
 SHAPES = ((1, 44, 10, 64), (3, 150, 40, 40), (2, 70, 5, 520), (2, 20, 70, 1024))
 
 
 def main() -> None:
+    wanted = sys.argv[1] if len(sys.argv) > 1 else ""
+    if wanted in ("", "align_"):
+        alignment()
+    if wanted in ("", "lstm_"):
+        bilstm()
+    torch.cuda.synchronize()
+    print("every kernel ran")
+
+
+def alignment() -> None:
     for dtype in (torch.float32, torch.float16, torch.bfloat16):
         for batch, steps, words, size in SHAPES:
             speech, text = (
@@ -24,8 +39,34 @@ def main() -> None:
             (out.speech.sum() + out.text_weights.square().sum()).backward()
             if not bool(speech.grad.cpu().isfinite().all()):
                 raise RuntimeError(f"{dtype}, {batch}x{steps}x{words}x{size}: not finite")
-    torch.cuda.synchronize()
-    print("every kernel ran")
+
+
+# Batch, steps of two sequences, hidden, layers: one column and eight, one layer and several.
+BILSTM_SHAPES = (
+    (1, (9, 4), 128, 1),
+    (1, (6, 3), 256, 2),
+    (70, (5, 3), 128, 2),
+    (40, (4, 2), 256, 1),
+)
+
+
+def bilstm() -> None:
+    for dtype in (torch.float32, torch.float16):
+        for batch, steps, hidden, layers in BILSTM_SHAPES:
+            lstms = [
+                torch.nn.LSTM(width, hidden, layers, batch_first=True, bidirectional=True)
+                for width in (36, 384)
+            ]
+            run = DeviceBiLSTM(native(), lstms, dtype, "cuda")
+            inputs = [
+                torch.randn(batch, k, m.input_size, dtype=dtype).cuda()
+                for k, m in zip(steps, lstms, strict=True)
+            ]
+            lengths = [torch.randint(1, k + 1, (batch,)).cuda() for k in steps]
+            for _ in range(2):
+                out = run(inputs, lengths)
+            if not all(bool(x.cpu().isfinite().all()) for pair in out for x in pair):
+                raise RuntimeError(f"{dtype}, {batch}, {steps}, {hidden}, {layers}: not finite")
 
 
 if __name__ == "__main__":

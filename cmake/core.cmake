@@ -6,7 +6,9 @@
 set(GBAN_CORE_SOURCES
   csrc/cpu/alignment.cpp csrc/cpu/alignment_double.cpp csrc/cpu/crew.cpp csrc/cpu/engine.cpp
   csrc/cpu/frontend.cpp csrc/cpu/isa.cpp csrc/cpu/matrix.cpp csrc/cpu/network.cpp
-  csrc/cpu/utterance.cpp)
+  csrc/cpu/resample.cpp csrc/cpu/utterance.cpp csrc/recognizer/backend.cpp
+  csrc/recognizer/c_api.cpp csrc/recognizer/ear.cpp csrc/recognizer/recognizer.cpp
+  csrc/recognizer/utterance.cpp)
 set(GBAN_SIMD_SOURCES
   csrc/cpu/alignment_simd.cpp csrc/cpu/engine_simd.cpp csrc/cpu/frontend_simd.cpp)
 

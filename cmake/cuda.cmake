@@ -72,7 +72,8 @@ if(NOT architectures)
     list(APPEND architectures 101-real)  # what CUDA 12 called Thor
   endif()
 endif()
-target_sources(gban_core PRIVATE csrc/cuda/alignment.cu csrc/cuda/devices.cu)
+target_sources(gban_core PRIVATE csrc/cuda/alignment.cu csrc/cuda/bilstm.cu csrc/cuda/devices.cu
+               csrc/cuda/engine.cu)
 set_target_properties(gban_core PROPERTIES CUDA_ARCHITECTURES "${architectures}" CUDA_STANDARD 17
                       CUDA_STANDARD_REQUIRED ON)
 # Static, so that the module imports where there is no CUDA at all.

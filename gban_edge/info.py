@@ -13,6 +13,8 @@ import numpy as np
 
 import gban_edge
 from gban_edge.core import native, processors
+from gban_edge.runtime.backend import PRECISIONS
+from gban_edge.runtime.cuda import unavailable
 
 ROOT = Path(__file__).resolve().parent.parent
 NOT_YET = "not yet run on a GPU for these sources"
@@ -37,9 +39,17 @@ def facts() -> list[tuple[str, str]]:
         ("instruction set", f"{core.current_isa()} (also here: {', '.join(others) or 'none'})"),
         ("processors", str(processors())),
         *_cuda(core),
+        ("backends", backends()),
         ("kernel sources", core.KERNEL_SOURCES),
         ("last run on a GPU", last_run(core.KERNEL_SOURCES)),
     ]
+
+
+def backends() -> str:
+    """What EmotionRecognizer can run here, and why nothing else."""
+    cpu = f"cpu ({', '.join(PRECISIONS)})"
+    missing = unavailable()
+    return f"{cpu}, cuda (fp32, fp16)" if missing is None else f"{cpu}; cuda: {missing}"
 
 
 def _cuda(core: Any) -> list[tuple[str, str]]:

@@ -1,14 +1,10 @@
 """The CUDA kernels' bodies on the CPU, behind the code that calls them on a GPU."""
 
-import importlib.util
-import subprocess
-import sys
-
 import numpy as np
 import pytest
 import torch
 from alignment_policy import ULP, assert_within_policy
-from helpers import ROOT
+from emulated import emulated_module
 
 from gban_edge import ops
 from gban_edge.ops import alignment_cuda
@@ -21,22 +17,7 @@ DEVICES = [(132, 232448), (8, 166912), (1, 60000)]
 
 @pytest.fixture(scope="module")
 def module():
-    """`make ctest` builds it; else it is built here, in the same place."""
-    build = ROOT / "build" / "cmake"
-    if not list(build.glob("_emulated*.so")):
-        import pybind11
-
-        subprocess.run(
-            ["cmake", "-S", ROOT, "-B", build, "-G", "Ninja", "-DGBAN_PYTHON=OFF",
-             "-DGBAN_TESTS=ON", "-DGBAN_CUDA=0", f"-DPython_EXECUTABLE={sys.executable}",
-             f"-Dpybind11_DIR={pybind11.get_cmake_dir()}"], check=True,
-        )  # fmt: skip
-        subprocess.run(["cmake", "--build", build, "--target", "_emulated"], check=True)
-    (path,) = build.glob("_emulated*.so")
-    spec = importlib.util.spec_from_file_location("_emulated", path)
-    loaded = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(loaded)
-    return loaded
+    return emulated_module()
 
 
 @pytest.fixture(autouse=True)

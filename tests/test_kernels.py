@@ -60,6 +60,8 @@ def test_names_that_are_not_ours_stay_as_they_are():
         "_ZN4gban4cuda15align_gradientsINS_8BFloat16ELi32ELi32ELi8EEEvNS0_14BackwardParamsIT_EE"
     )
     assert kernel_report.readable(mangled) == "align_gradients<BFloat16, 32, 32, 8>"
+    mangled = "_ZN4gban4cuda12lstm_projectINS_4HalfEEEvNS0_13ProjectParamsIT_EE"
+    assert kernel_report.readable(mangled) == "lstm_project<Half>"
 
 
 @pytest.mark.skipif(shutil.which("nvcc") is None, reason="no nvcc: kernels cannot be compiled here")

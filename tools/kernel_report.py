@@ -137,7 +137,7 @@ def parse(text: str, arch: str, dynamic: dict[str, int]) -> list[Kernel]:
 
 def readable(mangled: str) -> str:
     """align_forward<Half, 64, 32> out of the name that the linker sees."""
-    pattern = r"_ZN4gban4cuda\d+(\w+?)I(f|NS_4HalfE|NS_8BFloat16E)((?:Li\d+E)+)E.*"
+    pattern = r"_ZN4gban4cuda\d+(\w+?)I(f|NS_4HalfE|NS_8BFloat16E)((?:Li\d+E)*)E.*"
     match = re.fullmatch(pattern, mangled)
     if match is None:
         return mangled

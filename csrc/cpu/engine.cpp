@@ -2,10 +2,10 @@
 #include "gban/engine.h"
 
 #include <algorithm>
-#include <cmath>
 #include <mutex>
 #include <stdexcept>
 
+#include "../model/engine_checks.h"
 #include "crew.h"
 #include "engine_kernels.h"
 #include "gban/isa.h"
@@ -109,33 +109,12 @@ struct Engine::State {
                 std::int64_t count, int threads);
 };
 
-namespace {
-
-[[noreturn]] void refuse(const std::string& why) { throw std::invalid_argument(why); }
-
-}  // namespace
-
 void Engine::State::check(const EngineInput& in) const {
   const Config& c = network.config;
-  if (in.frames < 0 || in.frames > kMaxFrames)
-    refuse("frames must lie in 0.." + std::to_string(kMaxFrames) + ", got " +
-           std::to_string(in.frames));
-  if (in.word_count < 0 || in.word_count > kMaxWords)
-    refuse("words must be at most " + std::to_string(kMaxWords) + ", got " +
-           std::to_string(in.word_count));
-  for (std::int64_t m = 0; m < in.word_count; ++m)
-    if (in.words[m] < 0 || in.words[m] >= c.vocabulary)
-      refuse("word id must lie in 0.." + std::to_string(c.vocabulary - 1) + ", got " +
-             std::to_string(in.words[m]) + " at position " + std::to_string(m));
+  check_lengths(in, kMaxFrames, kMaxWords);
+  check_words(in.words, in.word_count, c.vocabulary);
   const std::int64_t bad = kernels.first_not_finite(in.features, in.frames * c.features);
-  if (bad < 0) return;
-  const float value = in.features[bad];
-  refuse(std::string("features must be finite, got ") +
-         (std::isnan(value) ? "nan"
-          : value < 0       ? "-inf"
-                            : "inf") +
-         " at frame " + std::to_string(bad / c.features) + ", feature " +
-         std::to_string(bad % c.features));
+  if (bad >= 0) refuse_feature(in.features[bad], bad, c.features);
 }
 
 // One utterance, whose directions and modalities are shared among the threads.

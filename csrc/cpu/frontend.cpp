@@ -191,12 +191,26 @@ void Frontend::push_any(const T* pcm, std::int64_t samples) {
 void Frontend::push(const float* pcm, std::int64_t samples) { push_any(pcm, samples); }
 void Frontend::push(const double* pcm, std::int64_t samples) { push_any(pcm, samples); }
 
+void Frontend::Work::reset() {
+  held_samples = samples = done = 0;
+  mfcc.clear();
+}
+
 std::vector<float> Frontend::finish() {
-  work_.finish(features_.data());
   std::vector<float> features;
-  features.swap(features_);
-  work_ = Work();
+  finish(features);
   return features;
+}
+
+void Frontend::finish(std::vector<float>& features) {
+  work_.finish(features_.data());
+  features.swap(features_);
+  discard();
+}
+
+void Frontend::discard() {
+  features_.clear();
+  work_.reset();
 }
 
 template <typename T>

@@ -41,6 +41,11 @@ __device__ __forceinline__ void store_release(unsigned* p, unsigned value) {
   asm volatile("st.release.gpu.u32 [%0], %1;" : : "l"(p), "r"(value) : "memory");
 }
 
+// The same towards the host, for memory of the host's that is mapped.
+__device__ __forceinline__ void store_release_system(unsigned* p, unsigned value) {
+  asm volatile("st.release.sys.u32 [%0], %1;" : : "l"(p), "r"(value) : "memory");
+}
+
 // Returns what *p was. Acquires and releases.
 __device__ __forceinline__ unsigned atomic_add(unsigned* p, unsigned value) {
   unsigned before;
@@ -49,6 +54,18 @@ __device__ __forceinline__ unsigned atomic_add(unsigned* p, unsigned value) {
                : "l"(p), "r"(value)
                : "memory");
   return before;
+}
+
+// An 8-byte word is written and read whole, past the first-level cache. Neither function orders
+// other memory: what a reader must know travels in the word.
+__device__ __forceinline__ std::uint64_t load_word(const std::uint64_t* p) {
+  std::uint64_t word;
+  asm volatile("ld.relaxed.gpu.u64 %0, [%1];" : "=l"(word) : "l"(p) : "memory");
+  return word;
+}
+
+__device__ __forceinline__ void store_word(std::uint64_t* p, std::uint64_t word) {
+  asm volatile("st.relaxed.gpu.u64 [%0], %1;" : : "l"(p), "l"(word) : "memory");
 }
 
 // The body of every waiting loop: while (load_acquire(p) == old) spin();

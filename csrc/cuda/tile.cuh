@@ -11,9 +11,11 @@
 #if defined(__CUDACC__)
 #define GBAN_UNROLL _Pragma("unroll")
 #define GBAN_UNROLL_2 _Pragma("unroll 2")
+#define GBAN_UNROLL_8 _Pragma("unroll 8")
 #else
 #define GBAN_UNROLL
 #define GBAN_UNROLL_2
+#define GBAN_UNROLL_8
 #endif
 
 namespace gban::cuda {

@@ -1,6 +1,6 @@
 # The model file and the words: sources of gban_core, and their test, plain and with sanitizers.
 set(GBAN_MODEL_SOURCES "")
-foreach(source config json json_repr model safetensors shapes text unicode vocabulary)
+foreach(source config engine_checks json json_repr model safetensors shapes text unicode vocabulary)
   list(APPEND GBAN_MODEL_SOURCES ${CMAKE_CURRENT_LIST_DIR}/${source}.cpp)
 endforeach()
 

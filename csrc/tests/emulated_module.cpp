@@ -4,13 +4,14 @@
 
 #include "../bindings/bindings.h"
 #include "alignment_launch.cuh"
+#include "engine_host.cuh"
 #include "gban/devices.h"
 #include "shim.h"
 
 namespace gban::cuda {
 namespace {
 
-DeviceLimits emulated{8, 166912, 167936};  // a Jetson Orin
+DeviceLimits limits() { return {dev::processors(), dev::shared_block(), dev::shared_processor()}; }
 
 }  // namespace
 
@@ -20,23 +21,23 @@ DeviceGuard::~DeviceGuard() = default;
 template <typename T>
 bool align_pool_fits(std::int64_t states) {
   return states >= 8 && states % 8 == 0 && states <= kMaxStates &&
-         plan_forward<T>({1, 1, 1, states}, emulated).fits() &&
-         plan_backward<T>(states, emulated).fits();
+         plan_forward<T>({1, 1, 1, states}, limits()).fits() &&
+         plan_backward<T>(states, limits()).fits();
 }
 
 template <typename T>
 Workspace align_pool_workspace(const AlignSizes& sizes) {
-  return forward_workspace<T>(sizes, emulated);
+  return forward_workspace<T>(sizes, limits());
 }
 
 template <typename T>
 void align_pool_forward(const AlignForward<T>& a, void* workspace, StreamHandle) {
-  launch_forward(a, workspace, emulated, nullptr);
+  launch_forward(a, workspace, limits(), nullptr);
 }
 
 template <typename T>
 void align_pool_backward(const AlignBackward<T>& a, float* scratch, StreamHandle) {
-  launch_backward(a, scratch, emulated, nullptr);
+  launch_backward(a, scratch, limits(), nullptr);
 }
 
 #define GBAN_INSTANTIATE(T)                                                         \
@@ -54,9 +55,14 @@ GBAN_INSTANTIATE(BFloat16)
 PYBIND11_MODULE(_emulated, module) {
   module.doc() = "The CUDA kernels on the CPU, for tests.";
   gban::bindings::init_alignment_cuda(module);
+  gban::bindings::init_engine_cuda(module);
+  gban::bindings::init_bilstm_cuda(module);
   module.def("cuda_built", [] { return true; });
   module.def("set_device", [](int processors, int shared_block) {
-    gban::cuda::emulated = {processors, shared_block, shared_block + 1024};
+    gban::dev::emulated() = {processors, shared_block, shared_block + 1024};
   });
+  // The engine's next call of this kind fails; afterwards the device is lost.
+  module.def("lose_device", [] { shim::faults().launch = 1; });
+  module.def("find_device", [] { shim::faults() = {}; });
   module.def("set_schedule", [](std::uint64_t seed) { shim::options().seed = seed; });
 }

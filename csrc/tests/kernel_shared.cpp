@@ -5,6 +5,8 @@
 #include <string>
 
 #include "alignment_plan.h"
+#include "bilstm_recur.cuh"
+#include "engine_plan.h"
 
 namespace {
 
@@ -48,11 +50,49 @@ void record_all(const char* type) {
   }
 }
 
+// The engine's own kernels at the authors' sizes, H = 128 and 256, in every bucket.
+template <typename T>
+void record_engine(const std::string& type) {
+  const gban::Config config;
+  for (bool table : {false, true})
+    for (int batch : cuda::kBatchBuckets)
+      record("encode<" + type + ">",
+             cuda::plan_encode(config, 46, 256, batch, table, kOrin.processors).shared);
+  for (int limit = 20000; limit <= kOrin.shared_block; limit += 1000)
+    for (int D : {256, 512}) {
+      cuda::HeadSizes sizes{46, 256, D, 128, 128, 4};
+      const cuda::HeadPlan plan = cuda::plan_head<T>(sizes, {8, limit, limit + 1024});
+      if (plan.rows == 0) continue;
+      sizes.text_steps = static_cast<int>(plan.most_words / 2);
+      const int shared = cuda::with_tile(plan.rows, [&](auto tile) {
+        return cuda::head_shared<T, decltype(tile)::rows, decltype(tile)::columns>(sizes);
+      });
+      record(tile("head", type.c_str(), plan.rows, plan.columns) + ">", shared);
+    }
+}
+
+template <typename T>
+void record_bilstm(const std::string& type) {
+  record("lstm_project<" + type + ">", static_cast<int>(cuda::kProjectShared));
+  for (std::int64_t H : {128, 256})
+    for (std::int64_t B : {1, 8, 64}) {
+      const cuda::BiLstm<T> a{B, H, 1, 2, {}};
+      const cuda::BiLstmPlan plan = cuda::plan_bilstm(a, {kOrin.processors, false});
+      record("lstm_recur<" + type + ", " + std::to_string(H) + ", " + std::to_string(plan.columns) +
+                 ">",
+             plan.shared);
+    }
+}
+
 }  // namespace
 
 int main() {
   record_all<float>("float");
   record_all<gban::Half>("Half");
   record_all<gban::BFloat16>("BFloat16");
+  record_engine<float>("float");
+  record_engine<gban::Half>("Half");
+  record_bilstm<float>("float");
+  record_bilstm<gban::Half>("Half");
   for (const auto& [name, bytes] : most) std::printf("%s\t%d\n", name.c_str(), bytes);
 }

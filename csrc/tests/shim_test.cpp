@@ -58,6 +58,21 @@ void check_grid_barrier() {
   expect(worst(cells, want) == 0, "a barrier across the blocks of a cooperative launch");
 }
 
+void check_words() {
+  const unsigned n = 5, steps = 7;
+  std::vector<float> cells(n);
+  for (unsigned i = 0; i < n; ++i) cells[i] = static_cast<float>(i * i);
+  std::vector<double> want(cells.begin(), cells.end());
+  for (unsigned step = 0; step < steps; ++step) {
+    const std::vector<double> old = want;
+    for (unsigned i = 0; i < n; ++i) want[i] = old[i] + old[(i + n - 1) % n] + old[(i + 1) % n];
+  }
+  std::vector<std::uint64_t> words(2 * n);
+  dev::launch(kernels::pass_words, dim3(n), 32, 0, nullptr, true,
+              {cells.data(), words.data(), steps});
+  expect(worst(cells, want) == 0, "words that travel with the number of their step");
+}
+
 void check_last_block() {
   const unsigned blocks = 7;
   const std::vector<float> in = random_values(blocks * 32);
@@ -128,6 +143,7 @@ void check_all(std::uint64_t seed, shim::Granularity granularity) {
   shim::options().granularity = granularity;
   check_sum_rows();
   check_grid_barrier();
+  check_words();
   check_last_block();
   check_copies();
   check_product(kernels::multiply16<gban::Half>, 48, "16 x 8 product of fp16");

@@ -42,6 +42,12 @@ class Frontend {
 
   // The features [frames(), 52] of the utterance, which ends here: the next push begins another.
   std::vector<float> finish();
+  // The same into `features`, whose old memory serves the next utterance: nothing is allocated once
+  // an utterance of that length has been through both.
+  void finish(std::vector<float>& features);
+
+  // Forgets the utterance.
+  void discard();
 
   std::int64_t samples() const { return work_.samples; }  // taken so far, at most kMaxSamples
   std::int64_t frames() const { return frame_count(work_.samples); }
@@ -62,6 +68,7 @@ class Frontend {
     template <typename T>
     void push(const T* pcm, std::int64_t count, float* features);
     void finish(float* features);
+    void reset();
     void compute(std::int64_t frames, float* features);
   };
 

@@ -28,7 +28,7 @@ foreach(way plain asan tsan)
   add_library(gban_shim_${way} STATIC
     ${GBAN_SHIM_DIR}/collectives.cpp ${GBAN_SHIM_DIR}/context.cpp ${GBAN_SHIM_DIR}/fibers.cpp
     ${GBAN_SHIM_DIR}/launch.cpp ${GBAN_SHIM_DIR}/meet.cpp ${GBAN_SHIM_DIR}/mma.cpp
-    ${GBAN_SHIM_DIR}/threads.cpp)
+    ${GBAN_SHIM_DIR}/runtime.cpp ${GBAN_SHIM_DIR}/threads.cpp)
   # Unknown pragmas: `#pragma unroll` is nvcc's.
   target_compile_options(gban_shim_${way} PUBLIC ${GBAN_WARNINGS} -Wno-unknown-pragmas
                          ${GBAN_SHIM_FLAGS_${way}})

@@ -14,7 +14,7 @@
 // mathematics. A missing barrier shows in fiber mode only where a schedule turns it into a wrong
 // value, so run several seeds. "The same place" is file and line: two calls of one helper with a
 // barrier inside look alike. A loop that polls with a plain or volatile load never gives way: poll
-// with load_acquire.
+// with load_acquire or load_word.
 #pragma once
 
 #include <cstddef>
@@ -22,6 +22,7 @@
 #include <functional>
 #include <stdexcept>
 #include <type_traits>
+#include <vector>
 
 #include "gban/numeric.h"
 #include "vocabulary.h"
@@ -87,6 +88,13 @@ bool take_fence();
 void run(const std::function<void()>& thread_body, dim3 grid, int block, std::size_t shared_bytes,
          bool cooperative, const Place& launch);
 
+// What a stream holds while it is being captured; elsewhere work is done at once.
+struct Queue {
+  bool capturing = false;
+  std::vector<std::function<void()>> recorded;
+};
+void submit(Queue* queue, const std::function<void()>& work);
+
 inline int checked_mask(unsigned mask, const Place& place) {
   if (mask != 0xFFFFFFFFu) refuse("the mask must name all 32 lanes", place);
   return lane();
@@ -141,7 +149,9 @@ inline T atomicAdd(T* p, T value) {
 
 namespace gban::dev {
 
-using Stream = void*;  // ignored: a launch runs to its end before it returns
+// Null, or what runtime.h makes. A launch runs to its end before it returns, or is recorded where
+// its stream is being captured.
+using Stream = shim::Queue*;
 
 inline unsigned char* shared_memory() { return shim::block_shared_memory(); }
 
@@ -155,10 +165,24 @@ inline void store_release(unsigned* p, unsigned value) {
   shim::after_atomic();
 }
 
+inline void store_release_system(unsigned* p, unsigned value) { store_release(p, value); }
+
 inline unsigned atomic_add(unsigned* p, unsigned value) {
   const unsigned before = __atomic_fetch_add(p, value, __ATOMIC_ACQ_REL);
   shim::after_atomic();
   return before;
+}
+
+inline std::uint64_t load_word(const std::uint64_t* p, GBAN_SHIM_PLACE) {
+  if (reinterpret_cast<std::uintptr_t>(p) % 8)
+    shim::refuse("the word is not 8-byte aligned", {"load_word", file, line});
+  shim::give_way_spinning({"load_word", file, line});
+  return __atomic_load_n(p, __ATOMIC_RELAXED);
+}
+
+inline void store_word(std::uint64_t* p, std::uint64_t word) {
+  __atomic_store_n(p, word, __ATOMIC_RELAXED);
+  shim::after_atomic();
 }
 
 inline void spin(GBAN_SHIM_PLACE) { shim::give_way_spinning({"spin", file, line}); }
@@ -206,14 +230,16 @@ struct Same {
 };
 }  // namespace detail
 
-// Runs the whole grid before it returns. Throws shim::Fault.
+// Runs the whole grid, or records it, before it returns. Throws shim::Fault.
 template <typename Params>
-void launch(void (*kernel)(Params), dim3 grid, int block, std::size_t shared_bytes, Stream,
+void launch(void (*kernel)(Params), dim3 grid, int block, std::size_t shared_bytes, Stream stream,
             bool cooperative, const typename detail::Same<Params>::type& params,
             const char* function = __builtin_FUNCTION(), GBAN_SHIM_PLACE) {
   static_assert(sizeof(Params) <= 4096, "kernel parameters are at most 4 KiB");
-  shim::run([&] { kernel(params); }, grid, block, shared_bytes, cooperative,
-            {function, file, line});
+  const shim::Place place{function, file, line};
+  shim::submit(stream, [=, copy = Params(params)] {
+    shim::run([&] { kernel(copy); }, grid, block, shared_bytes, cooperative, place);
+  });
 }
 
 }  // namespace gban::dev

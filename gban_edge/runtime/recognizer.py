@@ -1,0 +1,209 @@
+"""The recogniser: a model file, a backend, and answers."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from time import perf_counter
+from typing import NamedTuple
+
+from numpy.typing import ArrayLike
+
+from gban_edge import features
+from gban_edge.runtime.backend import Backend, Floats, ModelFile, open_backend
+from gban_edge.runtime.result import Result, make_result
+from gban_edge.runtime.sound import read_sound
+from gban_edge.runtime.stream import Stream
+from gban_edge.runtime.words import Said, Words, read_words
+
+SoundLike = ArrayLike | str | os.PathLike[str]
+
+
+class _Utterance(NamedTuple):
+    """What the network needs of an utterance, and what its result will say of it."""
+
+    words: Words
+    frames: Floats
+    seconds: float
+    notes: tuple[str, ...]
+    spent: float
+
+
+class EmotionRecognizer:
+    """The emotion of utterances, from their sound and their words::
+
+        rec = EmotionRecognizer.from_pretrained("model.safetensors")
+        result = rec(pcm, "that is incredible", sample_rate=16000)
+        result.label, result.probabilities, result.contributions, result.alignment
+
+    One recogniser may be used by several threads at once.
+
+    Args:
+        backend: what computes the network.
+        reason: why that one.
+        abstain_below: a result whose greatest probability is lower has no label.
+    """
+
+    def __init__(self, backend: Backend, reason: str, abstain_below: float = 0.0) -> None:
+        if not 0.0 <= abstain_below <= 1.0:
+            raise ValueError(f"abstain_below must lie in 0..1, got {abstain_below}")
+        self._network = backend
+        self._reason = reason
+        self._abstain_below = float(abstain_below)
+
+    @classmethod
+    def from_pretrained(
+        cls,
+        path: str | os.PathLike[str],
+        backend: str = "auto",
+        *,
+        precision: str = "fp32",
+        threads: int = 1,
+        device: int = 0,
+        abstain_below: float = 0.0,
+    ) -> EmotionRecognizer:
+        """Load a model file.
+
+        Args:
+            path: the file, or a folder that holds exactly one ``*.safetensors``.
+            backend: "cpu", "cuda", or "auto": the GPU where this build has CUDA, one is found and
+                the network fits, else the CPU. ``backend_reason`` says what decided.
+            precision: how weights are stored: "fp32", "fp16", or on the CPU "int8".
+            threads: how many the CPU may use for a call.
+            device: the number of the GPU.
+            abstain_below: 0 to 1: a result whose greatest probability is lower has no label.
+
+        Raises:
+            FileNotFoundError: no such file or folder, or a folder with no or several model files.
+            ValueError: a damaged model file, a network that the backend does not run, an argument
+                out of range.
+            RuntimeError: the backend asked for cannot run here, with the reason and the cure.
+        """
+        if isinstance(device, bool) or not isinstance(device, int) or device < 0:
+            raise ValueError(f"device must be an integer of at least 0, got {device!r}")
+        file = ModelFile.read(find_model(path))
+        network, reason = open_backend(
+            file, backend, precision=precision, threads=threads, device=device
+        )
+        return cls(network, reason, abstain_below)
+
+    @property
+    def backend(self) -> str:
+        """What computes the network: "cpu fp32 avx512"."""
+        return self._network.name
+
+    @property
+    def backend_reason(self) -> str:
+        """Why that one: "cuda: not built in (GBAN_CUDA=0); ..."."""
+        return self._reason
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """The classes, in the order of every result's probabilities."""
+        return self._network.labels
+
+    def __call__(
+        self, sound: SoundLike, words: Said = "", sample_rate: int | None = None
+    ) -> Result:
+        """The emotion of one utterance.
+
+        Args:
+            sound: mono [samples], floating point of full scale 1.0 or int16; or the path of a
+                sound file, mono or stereo (which is mixed down). None at all (length 0) is allowed.
+                What lies beyond 7.5 s is not looked at.
+            words: what was said: text, UTF-8 bytes, several texts, or None. Those beyond 512 words
+                are left out.
+            sample_rate: 8000 to 192000; 16000 if left out; of a file what the file says.
+
+        Raises:
+            FileNotFoundError: no such sound file.
+            ValueError: sound of another shape, number type or rate, with a value that is not
+                finite or beyond 8, a damaged file; words that are no text.
+            RuntimeError: a file that needs the package soundfile, which is not installed; the
+                network or its device failed.
+        """
+        begin = perf_counter()
+        return self._answer([self._hear(sound, words, sample_rate)], begin)[0]
+
+    def recognize_batch(
+        self, utterances: Iterable[tuple[SoundLike, Said]], sample_rate: int | None = None
+    ) -> list[Result]:
+        """The emotions of several utterances (sound, words), by one call of the backend.
+
+        Each result is that of the utterance alone: on the CPU to the last bit, on a GPU but for
+        rounding. Arguments and errors are those of a single call; a message begins with the number
+        of its utterance, and none is computed then.
+        """
+        begin = perf_counter()
+        heard = []
+        for i, (sound, words) in enumerate(utterances):
+            try:
+                heard.append(self._hear(sound, words, sample_rate))
+            except (ValueError, FileNotFoundError, RuntimeError) as error:
+                raise type(error)(f"utterance {i}: {error}") from error
+        return self._answer(heard, begin)
+
+    def stream(self, sample_rate: int = features.SAMPLE_RATE) -> Stream:
+        """For sound that is still arriving at ``sample_rate``, 8000 to 192000."""
+        return Stream(sample_rate, self._read, self._finish)
+
+    def _read(self, words: Said) -> Words:
+        return read_words(words, self._network.vocabulary)
+
+    def _hear(self, sound: SoundLike, words: Said, sample_rate: int | None) -> _Utterance:
+        begin = perf_counter()
+        heard = read_sound(sound, sample_rate)
+        frames = features.extract(heard.pcm)
+        spent = perf_counter() - begin
+        return _Utterance(self._read(words), frames, heard.seconds, heard.notes, spent)
+
+    def _finish(
+        self, words: Words, frames: Floats, seconds: float, notes: tuple[str, ...], spent: float
+    ) -> Result:
+        utterance = _Utterance(words, frames, seconds, notes, spent)
+        return self._answer([utterance], perf_counter() - spent)[0]
+
+    def _answer(self, utterances: Sequence[_Utterance], begin: float) -> list[Result]:
+        """Results of what was heard since ``begin``."""
+        before = perf_counter()
+        ids = [one.words.ids for one in utterances]
+        outputs = self._network.run([one.frames for one in utterances], ids)
+        end = perf_counter()
+        return [
+            make_result(
+                output,
+                self._network.config,
+                self._network.labels,
+                one.words.words,
+                abstain_below=self._abstain_below,
+                seconds=one.seconds,
+                notes=(*one.notes, *one.words.notes),
+                backend=self._network.name,
+                timings={"features": one.spent, "network": end - before, "total": end - begin},
+            )
+            for one, output in zip(utterances, outputs, strict=True)
+        ]
+
+
+def find_model(path: str | os.PathLike[str]) -> Path:
+    """The model file that ``path`` is, or the only one in the folder that it is.
+
+    Raises:
+        FileNotFoundError: neither; says what is there.
+    """
+    place = Path(path)
+    if place.is_file():
+        return place
+    if not place.is_dir():
+        raise FileNotFoundError(
+            f"model file {place} does not exist; this version takes a file or a folder, and no "
+            "name of the Hugging Face hub"
+        )
+    found = sorted(place.glob("*.safetensors"))
+    if len(found) != 1:
+        names = ", ".join(file.name for file in found[:5]) or "none"
+        raise FileNotFoundError(
+            f"folder {place} must hold exactly one model file (*.safetensors), got {names}"
+        )
+    return found[0]

@@ -1,0 +1,166 @@
+"""Sound files: WAV by a reader of its own, whatever else libsndfile knows where it is installed.
+
+The standard library's ``wave`` reads neither floating point nor, before Python 3.12, the extensible
+header that 24-bit files have, and it does not say when a file is cut short.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Iterator
+from importlib import import_module
+from pathlib import Path
+from typing import Any, BinaryIO, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+PCM, FLOAT, EXTENSIBLE = 1, 3, 0xFFFE
+UNKNOWN_SIZE = 0xFFFFFFFF  # what a writer leaves that cannot go back
+
+
+class SoundFile(NamedTuple):
+    """The beginning of a sound file.
+
+    Attributes:
+        pcm: float32 [samples read], full scale 1.0, the mean of two channels.
+        rate: samples a second, as the file says.
+        samples: how many the whole file has.
+        notes: what was done to them.
+    """
+
+    pcm: NDArray[np.float32]
+    rate: int
+    samples: int
+    notes: tuple[str, ...]
+
+
+class _Format(NamedTuple):
+    tag: int
+    channels: int
+    rate: int
+    bits: int
+
+
+def read_file(path: Path, seconds: float) -> SoundFile:
+    """The first ``seconds`` of a sound file.
+
+    WAV of 16, 24 or 32 bits or of float32, one or two channels, needs nothing but NumPy.
+
+    Raises:
+        FileNotFoundError: no such file.
+        ValueError: not a sound file, one that is cut short, or of more than two channels.
+        RuntimeError: another format, which the package soundfile would read, is not installed.
+    """
+    if not path.is_file():
+        raise FileNotFoundError(f"sound file {path} does not exist")
+    try:
+        with path.open("rb") as file:
+            found = _read_wav(file, path, seconds)
+    except OSError as error:
+        raise ValueError(f"{path}: not readable ({error.strerror})") from error
+    return found if found is not None else _read_other(path, seconds)
+
+
+def _read_wav(file: BinaryIO, path: Path, seconds: float) -> SoundFile | None:
+    """None where it is no WAV, or one whose samples are of another kind."""
+    head = file.read(12)
+    if head[:4] != b"RIFF" or head[8:] != b"WAVE":
+        return None
+    kind = None
+    for name, size in _chunks(file, path):
+        if name == b"fmt ":
+            kind = _format(file.read(min(size, 40)), path)
+        elif name == b"data":
+            if kind is None:
+                raise ValueError(f"{path}: damaged, its 'data' comes before its 'fmt '")
+            if (kind.tag, kind.bits) not in ((PCM, 16), (PCM, 24), (PCM, 32), (FLOAT, 32)):
+                return None
+            return _samples(file, size, kind, seconds, path)
+    raise ValueError(f"{path}: cut short, it has no 'data'")
+
+
+def _chunks(file: BinaryIO, path: Path) -> Iterator[tuple[bytes, int]]:
+    """Name and size of every chunk, the file standing at its content."""
+    end = path.stat().st_size
+    while len(head := file.read(8)) == 8:
+        name, size = head[:4], int.from_bytes(head[4:], "little")
+        start, left = file.tell(), end - file.tell()
+        if size == UNKNOWN_SIZE and name == b"data":
+            size = left
+        if size > left:
+            raise ValueError(f"{path}: cut short, {size - left} bytes of it are missing")
+        yield name, size
+        file.seek(start + size + size % 2)
+
+
+def _format(head: bytes, path: Path) -> _Format:
+    if len(head) < 16:
+        raise ValueError(f"{path}: damaged, its 'fmt ' has {len(head)} bytes instead of 16")
+    tag, channels, rate, _, block, bits = struct.unpack_from("<HHIIHH", head)
+    if tag == EXTENSIBLE and len(head) >= 26:
+        tag = int.from_bytes(head[24:26], "little")  # the first field of the sub-format's GUID
+    if channels not in (1, 2):
+        raise ValueError(
+            f"{path}: sound must be mono or stereo, got {channels} channels; keep one of them"
+        )
+    if tag in (PCM, FLOAT) and (block != channels * bits // 8 or rate == 0):
+        raise ValueError(
+            f"{path}: damaged, {channels} channels of {bits} bits at {rate} Hz in blocks of {block}"
+        )
+    return _Format(tag, channels, rate, bits)
+
+
+def _samples(file: BinaryIO, size: int, kind: _Format, seconds: float, path: Path) -> SoundFile:
+    block = kind.channels * kind.bits // 8
+    samples = size // block
+    wanted = min(samples, int(seconds * kind.rate) + 1)
+    raw = file.read(wanted * block)
+    if len(raw) < wanted * block:
+        raise ValueError(f"{path}: cut short, {wanted * block - len(raw)} bytes of it are missing")
+    values = _decode(raw, kind).reshape(-1, kind.channels)
+    return SoundFile(_mixed(values), kind.rate, samples, _notes(kind.channels))
+
+
+def _decode(raw: bytes, kind: _Format) -> NDArray[np.float32]:
+    if kind.tag == FLOAT:
+        return np.frombuffer(raw, "<f4").astype(np.float32)
+    if kind.bits == 24:  # as the upper bytes of 32-bit integers
+        wide = np.zeros((len(raw) // 3, 4), np.uint8)
+        wide[:, 1:] = np.frombuffer(raw, np.uint8).reshape(-1, 3)
+        raw = wide.tobytes()
+    bits = 16 if kind.bits == 16 else 32
+    integers = np.frombuffer(raw, f"<i{bits // 8}")
+    return (integers * 2.0 ** (1 - bits)).astype(np.float32)
+
+
+def _mixed(values: NDArray[np.float32]) -> NDArray[np.float32]:
+    """[samples, channels] -> their mean [samples]."""
+    return values[:, 0] if values.shape[1] == 1 else values.mean(axis=1, dtype=np.float32)
+
+
+def _notes(channels: int) -> tuple[str, ...]:
+    return (f"mixed down from {channels} channels",) if channels > 1 else ()
+
+
+def _read_other(path: Path, seconds: float) -> SoundFile:
+    try:
+        soundfile: Any = import_module("soundfile")
+    except (ImportError, OSError) as error:  # OSError: libsndfile itself is missing
+        raise RuntimeError(
+            f"{path}: not a WAV of 16, 24 or 32 bits or of float32; to read others: "
+            "pip install soundfile"
+        ) from error
+    try:
+        with soundfile.SoundFile(path) as file:
+            if file.channels > 2:
+                raise ValueError(
+                    f"{path}: sound must be mono or stereo, got {file.channels} channels; "
+                    "keep one of them"
+                )
+            wanted = int(seconds * file.samplerate) + 1
+            values = file.read(wanted, dtype="float32", always_2d=True)
+            notes = _notes(file.channels)
+            return SoundFile(_mixed(values), file.samplerate, file.frames, notes)
+    except (soundfile.SoundFileError, OSError) as error:
+        raise ValueError(f"{path}: not a readable sound file ({error})") from error
