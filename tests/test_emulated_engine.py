@@ -3,36 +3,19 @@
 import numpy as np
 import pytest
 from emulated import emulated_module
-from numpy_models import forward
-from test_equations import random_weights
+from engine_policy import LIMITS, assert_like_gold, random_batch, random_model
 
-from gban_edge import bundle
-from gban_edge.calibration import softmax
 from gban_edge.config import GBANConfig
-from gban_edge.text import PAD, UNKNOWN, Vocabulary
 
 CONFIG = GBANConfig(
     vocabulary=9, conv_filters=(6, 8), embedding=12, text_filters=8, hidden=32, fusion=16,
     classifier=12,
 )  # fmt: skip
-LIMITS = {"fp32": 1e-5, "fp16": 5e-3}
 
 
 @pytest.fixture(scope="module")
 def model(tmp_path_factory):
-    rng = np.random.default_rng(4)
-    deviation = rng.uniform(0.5, 2, CONFIG.features).astype(np.float32)
-    frontend = bundle.Standardisation(
-        rng.normal(size=CONFIG.features).astype(np.float32), deviation
-    )
-    weights = {k: v.astype(np.float32) for k, v in random_weights("gban", CONFIG, 4).items()}
-    path = tmp_path_factory.mktemp("model") / "gban.safetensors"
-    words = Vocabulary((PAD, UNKNOWN, *(f"word{i}" for i in range(2, CONFIG.vocabulary))))
-    bundle.save(
-        path, weights, CONFIG, words, model="gban", labels=("a", "b", "c", "d"),
-        standardisation=frontend, temperature=1.5,
-    )  # fmt: skip
-    return bundle.load(path), str(path)
+    return random_model(tmp_path_factory.mktemp("model"), CONFIG, seed=4)
 
 
 @pytest.fixture(autouse=True)
@@ -44,16 +27,6 @@ def core():
     module.find_device()
 
 
-def utterances(model, count):
-    rng = np.random.default_rng(count)
-    features = [
-        rng.normal(size=(int(n), CONFIG.features)).astype(np.float32)
-        for n in rng.integers(0, 60, count)
-    ]
-    words = [rng.integers(0, CONFIG.vocabulary, int(m)).astype(np.int32) for m in range(count)]
-    return features, words
-
-
 @pytest.mark.parametrize("precision", LIMITS)
 @pytest.mark.parametrize("wait", ["spin", "block"])
 def test_ragged_batch_against_float64(model, core, precision, wait):
@@ -61,24 +34,8 @@ def test_ragged_batch_against_float64(model, core, precision, wait):
     engine = core.CudaEngine(path, precision, 0, wait)
     assert engine.precision == precision
     assert engine.has_table
-    features, words = utterances(loaded, 10)
-    standard = loaded.standardisation
-    weights = {k: v.astype(np.float64) for k, v in loaded.weights.items()}
-    for got, x, ids in zip(engine.run(features, words), features, words, strict=True):
-        frames = (x.astype(np.float64) - standard.mean) / standard.deviation
-        want = forward("gban", weights, CONFIG, frames, ids if len(ids) else np.array([1]))
-        limit = LIMITS[precision]
-        np.testing.assert_allclose(got["logits"], want.logits, rtol=limit, atol=limit)
-        np.testing.assert_allclose(
-            got["probabilities"], softmax(want.logits, loaded.temperature), rtol=0, atol=limit
-        )
-        gates = np.stack([got["aligned_gate"], got["last_gate"]])
-        np.testing.assert_allclose(gates, np.stack(want.gates), rtol=0, atol=limit)
-        steps = CONFIG.text_steps(len(ids)), CONFIG.speech_steps(len(x))
-        assert got["alpha"].shape == steps
-        np.testing.assert_allclose(got["alpha"].sum(1), 1, rtol=1e-5)
-        np.testing.assert_allclose(got["alpha"].mean(0), got["speech_weights"], rtol=1e-4)
-        assert got["text_weights"].sum() == pytest.approx(1, rel=1e-5)
+    batch = random_batch(CONFIG, 1, count=10, frames=60, words=9)
+    assert_like_gold(loaded, engine.run(*batch), batch, precision)
 
 
 def test_four_kernels_a_graph(model, core):
@@ -86,9 +43,9 @@ def test_four_kernels_a_graph(model, core):
 
 
 def test_refusals(model, core):
-    loaded, path = model
+    path = model[1]
     engine = core.CudaEngine(path)
-    features, words = utterances(loaded, 2)
+    features, words = random_batch(CONFIG, 2, count=2, frames=9, words=4)
     features[1] = np.ones((5, CONFIG.features), np.float32)
     features[1][3, 7] = np.nan
     with pytest.raises(
@@ -108,9 +65,9 @@ def test_refusals(model, core):
 
 
 def test_a_lost_device(model, core):
-    loaded, path = model
+    path = model[1]
     engine = core.CudaEngine(path)
-    batch = utterances(loaded, 1)
+    batch = random_batch(CONFIG, 3, count=1, frames=9, words=4)
     engine.run(*batch)
     core.lose_device()
     with pytest.raises(RuntimeError, match=r"^running the network on device 0 failed"):
