@@ -113,9 +113,10 @@ def network(case: Case, record: dict[str, Any], options: argparse.Namespace) -> 
         forms[name] = engine_form(case, precision)
         errors[name] = deviation(name, forms[name], case, precision)
     for peer, candidates in engine_peers.peers(case, options.quick).items():
-        forms[peer], found = fastest(candidates, case, engine_peers.precision_of(peer))
+        made, found = fastest(candidates, case, engine_peers.precision_of(peer))
         record["peers"][peer] = found
-        errors[peer] = found["candidates"][found["chosen"]]["error"]
+        for name, chosen in report.rows(peer, found).items():
+            forms[name], errors[name] = made[chosen], found["candidates"][chosen]["error"]
     report.candidates(record["peers"])
     record["network"] = measured(forms, errors, options)
     report.timed("Network: features and word ids to probabilities", record["network"])
@@ -186,7 +187,8 @@ def at_length(
     for kind in ("this length", "any length"):
         some = {n: c for n, c in candidates(case).items() if ("dynamic" in n) == ("any" in kind)}
         name = f"{peer}, {kind}"
-        forms[name], found = fastest(some, case, "fp32")
+        made, found = fastest(some, case, "fp32")
+        forms[name] = made[found["chosen"]]
         errors[name] = found["candidates"][found["chosen"]]["error"]
     if not options.peers_only:
         name = f"{report.OURS} fp32"

@@ -105,8 +105,8 @@ def deviation(name: str, form: Form, case: Case, precision: str) -> float:
 
 def fastest(
     candidates: dict[str, Callable[[], Form]], case: Case, precision: str
-) -> tuple[Form, dict[str, Any]]:
-    """Make, check and briefly time every candidate; the fastest of them, and what was found.
+) -> tuple[dict[str, Form], dict[str, Any]]:
+    """Make, check and briefly time every candidate; those that are right, the fastest ("chosen").
 
     A candidate that cannot be made, or is wrong, is recorded with the reason and not timed.
 
@@ -128,7 +128,7 @@ def fastest(
         record[name].update(timing.spread(times))
     # The least of a few rounds: a busy machine only ever adds.
     best = min(forms, key=lambda name: record[name]["min"])
-    return forms[best], {"chosen": best, "candidates": record}
+    return forms, {"chosen": best, "candidates": record}
 
 
 def filled(loaded: Bundle, frames: Array) -> Array:
@@ -153,6 +153,25 @@ def text_filter(loaded: Bundle, i: int) -> tuple[Array, Array]:
     """A text convolution as a product: weight [filters, kernel * 300], bias [filters]."""
     weight, bias = (loaded.weights[f"text.convs.{i}.{n}"] for n in ("weight", "bias"))
     return np.ascontiguousarray(weight.transpose(0, 2, 1)).reshape(len(weight), -1), bias
+
+
+def text_tables(loaded: Bundle) -> tuple[Array, int]:
+    """The text convolutions multiplied with every word beforehand, [taps, V, 384], and the tap of
+    a word itself: a place's convolution is the sum of a row of each tap's own table.
+
+    Word vectors do not change, so the products can be made at load, as the engine does too. The
+    bias stands in the word's own tap; a short kernel is zero where it does not look.
+    """
+    config, table = loaded.config, loaded.weights["text.embedding.weight"].astype(np.float64)
+    own = max((kernel - 1) // 2 for kernel in config.text_kernels)
+    taps = own + 1 + max(kernel // 2 for kernel in config.text_kernels)
+    sums = np.zeros((taps, len(table), len(config.text_kernels), config.text_filters))
+    for i, kernel in enumerate(config.text_kernels):
+        weight, bias = (loaded.weights[f"text.convs.{i}.{n}"] for n in ("weight", "bias"))
+        sums[own, :, i] = bias
+        for k in range(kernel):
+            sums[own - (kernel - 1) // 2 + k, :, i] += table @ weight[:, :, k].T
+    return sums.reshape(taps, len(table), -1).astype(np.float32), own
 
 
 def gated_weights(loaded: Bundle, group: str) -> tuple[Array, Array]:

@@ -14,14 +14,14 @@ from typing import Any
 
 import numpy as np
 import onnx
-from engine_case import Array, gated_weights, speech_filter, text_filter
+from engine_case import Array, gated_weights, speech_filter, text_filter, text_tables
 from onnx import TensorProto, helper, numpy_helper
 
 from gban_edge.bundle import Bundle
 from gban_edge.text import PAD_ID
 
 OPSET, IR = 17, 8
-TEXT_FORMS = ("convolutions", "products")
+TEXT_FORMS = ("convolutions", "products", "tables")
 
 
 class Graph:
@@ -113,16 +113,16 @@ def speech_steps(g: Graph, bundle: Bundle, frames: int | None) -> str:
 
 def text_steps(g: Graph, bundle: Bundle, form: str, words: int | None) -> str:
     """words [M] -> [L, 1, 384], what the LSTM reads."""
-    table = g.constant(bundle.weights["text.embedding.weight"])
     if form == "convolutions":
-        return text_convolutions(g, bundle, table)
-    x = text_products(g, bundle, table, words)
+        return text_convolutions(g, bundle)
+    x = text_products(g, bundle, words) if form == "products" else text_sums(g, bundle)
     x = pairs(g, g.op("Relu", x), words)
     return g.op("Unsqueeze", x, g.constant([1], np.int64))
 
 
-def text_convolutions(g: Graph, bundle: Bundle, table: str) -> str:
+def text_convolutions(g: Graph, bundle: Bundle) -> str:
     """Three convolutions as such; the pooling keeps an odd last word."""
+    table = g.constant(bundle.weights["text.embedding.weight"])
     x = g.op("Transpose", g.op("Gather", table, "words", axis=0), perm=[1, 0])
     x = g.op("Unsqueeze", x, g.constant([0], np.int64))
     parts = []
@@ -135,9 +135,20 @@ def text_convolutions(g: Graph, bundle: Bundle, table: str) -> str:
     return g.op("Transpose", x, perm=[2, 0, 1])
 
 
-def text_products(g: Graph, bundle: Bundle, table: str, words: int | None) -> str:
+def text_sums(g: Graph, bundle: Bundle) -> str:
+    """[M, 384] as a sum of rows of tables made beforehand."""
+    tables, own = text_tables(bundle)
+    ids = shifted(g, own, len(tables) - 1 - own)
+    rows = (
+        g.op("Gather", g.constant(table), near, axis=0)
+        for table, near in zip(tables, ids, strict=True)
+    )
+    return g.op("Sum", *rows)
+
+
+def text_products(g: Graph, bundle: Bundle, words: int | None) -> str:
     """[M, 384]: for each kernel a product on each word's own neighbours."""
-    parts = []
+    table, parts = g.constant(bundle.weights["text.embedding.weight"]), []
     for i, kernel in enumerate(bundle.config.text_kernels):
         weight, bias = text_filter(bundle, i)
         near = neighbours(g, bundle, table, words, (kernel - 1) // 2, kernel // 2)
@@ -149,16 +160,20 @@ def neighbours(
     g: Graph, bundle: Bundle, table: str, words: int | None, before: int, after: int
 ) -> str:
     """Vectors of each word and those around it, [M, (before + 1 + after) * 300]; zeros beyond."""
+    axis = g.constant([1], np.int64)
+    columns = [g.op("Unsqueeze", x, axis) for x in shifted(g, before, after)]
+    vectors = g.op("Gather", table, g.op("Concat", *columns, axis=1), axis=0)
+    return g.reshape(vectors, words or -1, len(columns) * bundle.config.embedding)
+
+
+def shifted(g: Graph, before: int, after: int) -> list[str]:
+    """words [M] as seen from each place, ``before`` earlier to ``after`` later; <pad> beyond."""
     around = [g.constant([PAD_ID] * n, np.int64) for n in (before, after)]
     row = g.op("Concat", around[0], "words", around[1], axis=0)
     axis, end = g.constant([0], np.int64), np.iinfo(np.int64).max
-    columns = []
-    for left in range(before + after, -1, -1):
-        span = (before + after - left, -left if left else end)
-        x = g.op("Slice", row, *(g.constant([n], np.int64) for n in span), axis)
-        columns.append(g.op("Unsqueeze", x, g.constant([1], np.int64)))
-    vectors = g.op("Gather", table, g.op("Concat", *columns, axis=1), axis=0)
-    return g.reshape(vectors, words or -1, len(columns) * bundle.config.embedding)
+    spans = [(before + after - left, -left if left else end)
+             for left in range(before + after, -1, -1)]  # fmt: skip
+    return [g.op("Slice", row, *(g.constant([n], np.int64) for n in span), axis) for span in spans]
 
 
 def pairs(g: Graph, x: str, words: int | None) -> str:

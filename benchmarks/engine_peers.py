@@ -165,7 +165,7 @@ def ort_int8(case: Case) -> Candidates:
     return {
         f"{name}; {kind}": partial(made, graph, each_channel)
         for name, graph in graphs(case).items()
-        if "convolutions" not in name  # which stay fp32: their form as products is quantised
+        if "convolutions" not in name  # which would stay fp32
         for kind, each_channel in INT8.items()
     }
 

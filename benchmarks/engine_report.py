@@ -36,6 +36,17 @@ def candidates(peers: dict[str, Any]) -> None:
             print(f"  {mark} {peer}: {name}: {cost}")
 
 
+def rows(peer: str, found: dict[str, Any]) -> dict[str, str]:
+    """What of a peer is measured, and under which name: the fastest form, and beside it the fastest
+    that takes the weights as they stand in the model file, where tables made of them won."""
+    timed_ones = {name: one for name, one in found["candidates"].items() if "min" in one}
+    plain = [name for name in timed_ones if "products" in name or "convolutions" in name]
+    chosen = {peer: found["chosen"]}
+    if plain and found["chosen"] not in plain:
+        chosen[f"{peer}, no tables"] = min(plain, key=lambda name: timed_ones[name]["min"])
+    return chosen
+
+
 def best(times: Times, *names: str) -> str:
     """The name with the least median of those given, or of all."""
     return min(names or times, key=lambda name: times[name]["median"])
@@ -45,7 +56,7 @@ def timed(title: str, times: Times) -> None:
     """A row a form, a column the ratio to each of ours (without ours, to the first form)."""
     ours = [name for name in times if name.startswith(OURS)] or [next(iter(times))]
     print(f"\n{title}")
-    labels = "".join(f"{'x ' + name.removeprefix(OURS + ' '):>15}" for name in ours)
+    labels = "".join(f" {'x ' + name.removeprefix(OURS + ' '):>14}" for name in ours)
     print(f"{'':28} {'us: median (min-max)':>26} {'error':>8}{labels}")
     for name, row in times.items():
         ratios = "".join(f"{row['median'] / times[mine]['median']:15.2f}" for mine in ours)

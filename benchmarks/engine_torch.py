@@ -5,7 +5,7 @@ engines, beside gban_edge.models' own module, which is made for training on batc
 from __future__ import annotations
 
 import torch
-from engine_case import Array, gated_weights, speech_filter, text_filter
+from engine_case import Array, gated_weights, speech_filter, text_tables
 from torch import Tensor, nn
 from torch.nn import functional
 
@@ -17,20 +17,19 @@ class HandGBAN(nn.Module):
     """features [N, 52] not standardised, words [M] int64 -> probabilities [C].
 
     N is at least the receptive field, M at least 1. The standardisation is folded into the first
-    convolution, each gate computed beside the projections, the alignment pooled (one score matrix).
+    convolution, the text convolutions are sums of rows made beforehand, each gate is computed
+    beside the projections, the alignment is pooled (one score matrix).
     """
 
     def __init__(self, bundle: Bundle) -> None:
         super().__init__()
         c, w = bundle.config, bundle.weights
-        self.width, self.kernels, self.temperature = c.fusion, c.text_kernels, bundle.temperature
+        self.width, self.temperature = c.fusion, bundle.temperature
         speech = [speech_filter(bundle, i) for i in range(len(c.conv_filters))]
         self.convs = nn.ParameterList(fixed(weight[:, :, None]) for weight, _ in speech)
         self.conv_biases = nn.ParameterList(fixed(bias) for _, bias in speech)
-        text = [text_filter(bundle, i) for i in range(len(c.text_kernels))]
-        self.taps = nn.ParameterList(fixed(weight) for weight, _ in text)
-        self.tap_biases = nn.ParameterList(fixed(bias) for _, bias in text)
-        self.embedding = fixed(w["text.embedding.weight"])
+        tables, self.before = text_tables(bundle)
+        self.tables = nn.ParameterList(fixed(table) for table in tables)
         self.speech_lstm = bilstm(bundle, "speech", c.conv_filters[-1])
         self.text_lstm = bilstm(bundle, "text", c.text_filters * len(c.text_kernels))
         gates = [gated_weights(bundle, group) for group in ("aligned", "last")]
@@ -58,14 +57,13 @@ class HandGBAN(nn.Module):
         return states, last[-2:].flatten()
 
     def text(self, words: Tensor) -> tuple[Tensor, Tensor]:
-        """Each kernel is one product on each word's own neighbours, <pad>'s zeros beyond."""
-        parts = []
-        for kernel, weight, bias in zip(self.kernels, self.taps, self.tap_biases, strict=True):
-            around = functional.pad(words, ((kernel - 1) // 2, kernel // 2), value=PAD_ID)
-            columns = [around[tap : tap + len(words)] for tap in range(kernel)]
-            near = functional.embedding(torch.stack(columns, dim=1), self.embedding)
-            parts.append(functional.linear(near.flatten(1), weight, bias))
-        x = torch.relu(torch.cat(parts, dim=1)).t()[None]
+        """A place's convolutions are a sum of rows made beforehand, <pad>'s beyond the ends."""
+        after = len(self.tables) - 1 - self.before
+        around = functional.pad(words, (self.before, after), value=PAD_ID)
+        x = functional.embedding(around[: len(words)], self.tables[0])
+        for tap in range(1, len(self.tables)):
+            x = x + functional.embedding(around[tap : tap + len(words)], self.tables[tap])
+        x = torch.relu(x).t()[None]
         x = functional.max_pool1d(x, 2, ceil_mode=True)
         states, (last, _) = self.text_lstm(x[0].t())
         return states, last[-2:].flatten()

@@ -29,6 +29,7 @@ from gban_edge.text import PAD_ID, Vocabulary
 
 FORMAT_VERSION = 1
 EMBEDDING = "text.embedding.weight"
+MOST_NESTED = 127  # as in the header of a safetensors file
 UNCALIBRATED = '{"temperature": 1.0}'
 Weights = dict[str, NDArray[np.float32]]
 
@@ -188,13 +189,22 @@ def _parse(path: Path, texts: Mapping[str, str], weights: Weights) -> Bundle:
 
 
 def _decode(text: str) -> Any:
-    """json.loads, with ValueError for all that is not text or is nested too deeply."""
+    """json.loads, with ValueError for what is nested too deeply and what is not Unicode."""
     try:
         value = json.loads(text)
-        json.dumps(value, ensure_ascii=False).encode()  # half a surrogate pair cannot be written
     except RecursionError:
         raise ValueError("it is nested too deeply") from None
+    _check_nesting(value)
+    json.dumps(value, ensure_ascii=False).encode()  # half a surrogate pair cannot be encoded
     return value
+
+
+def _check_nesting(value: Any, left: int = MOST_NESTED) -> None:
+    if isinstance(value, (list, dict)):
+        if left == 0:
+            raise ValueError(f"it is nested more than {MOST_NESTED} deep")
+        for entry in value.values() if isinstance(value, dict) else value:
+            _check_nesting(entry, left - 1)
 
 
 def _typed(what: str, value: Any, kind: type) -> Any:

@@ -40,6 +40,7 @@ const AlignKernels& current_align_kernels() {
 #endif
 #ifdef GBAN_HAS_AVX512
     case Isa::avx512:
+    case Isa::avx512vnni:  // nothing in it for these
       return avx512::align_kernels;
 #endif
     default:

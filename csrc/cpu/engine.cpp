@@ -28,6 +28,9 @@ GBAN_DECLARE(avx2)
 #ifdef GBAN_HAS_AVX512
 GBAN_DECLARE(avx512)
 #endif
+#ifdef GBAN_HAS_AVX512VNNI
+GBAN_DECLARE(avx512vnni)
+#endif
 #undef GBAN_DECLARE
 
 const EngineKernels& engine_kernels() {
@@ -43,6 +46,10 @@ const EngineKernels& engine_kernels() {
 #ifdef GBAN_HAS_AVX512
     case Isa::avx512:
       return avx512::engine_kernels;
+#endif
+#ifdef GBAN_HAS_AVX512VNNI
+    case Isa::avx512vnni:
+      return avx512vnni::engine_kernels;
 #endif
     default:
       return portable::engine_kernels;
@@ -78,7 +85,7 @@ struct Engine::State {
   std::vector<std::unique_ptr<Session>> idle;
 
   State(const Model& model, Precision p)
-      : kernels(engine_kernels()), network(pack_network(model, p, kernels.lanes)), precision(p) {}
+      : kernels(engine_kernels()), network(pack_network(model, p, kernels.shape)), precision(p) {}
 
   std::unique_ptr<Session> take() {
     const std::lock_guard<std::mutex> lock(mutex);

@@ -28,7 +28,7 @@ struct TextTaps {
 };
 
 struct EngineKernels {
-  int lanes;
+  VectorShape shape;
 
   // -1 where every one of x [count] is finite, else the index of the first that is not.
   std::int64_t (*first_not_finite)(const float* x, std::int64_t count);
@@ -38,7 +38,7 @@ struct EngineKernels {
                       std::int64_t width, float* out);
 
   // y[rows, W.padded_rows()] = x[rows, W.depth] W^t + bias, rows of x x_stride apart. `quantised`:
-  // scratch for int8, [rows, padded depth], and `row_scales` [rows].
+  // scratch for int8, [rows * padded depth + lanes], and `row_scales` [rows].
   void (*product)(const Matrix& W, const float* x, std::int64_t x_stride, std::int64_t rows,
                   float* y, std::int64_t y_stride, std::int16_t* quantised, float* row_scales);
 

@@ -31,7 +31,7 @@ void standardise(const float* x, const float* mean, const float* scale, std::int
     }
 }
 
-// Rows of x [rows, depth] as int16 with a scale each; the depth is made even with a zero.
+// Rows of x [rows, depth] quantised, with a scale each.
 void quantise(const Matrix& m, const float* x, std::int64_t stride, std::int64_t rows,
               std::int16_t* q, float* scales) {
   const float limit = int16_limit(m.depth);
@@ -44,20 +44,31 @@ void quantise(const Matrix& m, const float* x, std::int64_t stride, std::int64_t
     float greatest = most[0];
     for (int i = 1; i < kFloats; ++i) greatest = most[i] > greatest ? most[i] : greatest;
     scales[r] = greatest > 0.0f ? greatest / limit : 1.0f;
-    quantise_row(x, m.depth, 1.0f / scales[r], q);
+    quantise_row(x, m.depth, m.padded_depth(), 1.0f / scales[r], q);
   }
+}
+
+template <typename W>
+void product_quantised(const Matrix& m, const float* x, std::int64_t x_stride, std::int64_t rows,
+                       float* y, std::int64_t y_stride, std::int16_t* quantised, float* row_scales,
+                       W tag) {
+  quantise(m, x, x_stride, rows, quantised, row_scales);
+  product_all(m, Quantised{quantised, row_scales}, m.padded_depth(), rows, y, y_stride, tag);
 }
 
 void product(const Matrix& m, const float* x, std::int64_t x_stride, std::int64_t rows, float* y,
              std::int64_t y_stride, std::int16_t* quantised, float* row_scales) {
-  if (m.storage == Storage::fp32) {
-    product_all(m, x, x_stride, rows, y, y_stride, float{});
-  } else if (m.storage == Storage::fp16) {
-    product_all(m, x, x_stride, rows, y, y_stride, Half{});
-  } else {
-    quantise(m, x, x_stride, rows, quantised, row_scales);
-    product_all(m, Quantised{quantised, row_scales}, m.padded_depth(), rows, y, y_stride,
-                std::int8_t{});
+  switch (m.storage) {
+    case Storage::fp32:
+      return product_all(m, x, x_stride, rows, y, y_stride, float{});
+    case Storage::fp16:
+      return product_all(m, x, x_stride, rows, y, y_stride, Half{});
+    case Storage::int16:
+      if constexpr (kInt8Deep == 4)
+        product_quantised(m, x, x_stride, rows, y, y_stride, quantised, row_scales, std::int16_t{});
+      return;
+    case Storage::int8:
+      product_quantised(m, x, x_stride, rows, y, y_stride, quantised, row_scales, std::int8_t{});
   }
 }
 
@@ -150,12 +161,17 @@ void text_convolve(const TextTaps& taps, std::int64_t kernel, std::int64_t first
 }
 
 void recur(const Recurrence& r) {
-  if (r.hidden_weights->storage == Storage::fp32)
-    recur_with<float>(r);
-  else if (r.hidden_weights->storage == Storage::fp16)
-    recur_with<Half>(r);
-  else
-    recur_with<std::int8_t>(r);
+  switch (r.hidden_weights->storage) {
+    case Storage::fp32:
+      return recur_with<float>(r);
+    case Storage::fp16:
+      return recur_with<Half>(r);
+    case Storage::int16:
+      if constexpr (kInt8Deep == 4) recur_with<std::int16_t>(r);
+      return;
+    case Storage::int8:
+      recur_with<std::int8_t>(r);
+  }
 }
 
 void gated_sum(float* gate, const float* p, const float* q, std::int64_t width, float* h) {
@@ -175,8 +191,14 @@ void relu(float* x, std::int64_t width) {
 }  // namespace
 
 extern const EngineKernels engine_kernels;
-const EngineKernels engine_kernels = {kFloats, first_not_finite, standardise,
-                                      product, convolve,         text_convolve,
-                                      recur,   gated_sum,        relu};
+const EngineKernels engine_kernels = {{kFloats, kInt8Deep},
+                                      first_not_finite,
+                                      standardise,
+                                      product,
+                                      convolve,
+                                      text_convolve,
+                                      recur,
+                                      gated_sum,
+                                      relu};
 
 }  // namespace gban::GBAN_ISA

@@ -30,6 +30,8 @@ std::vector<Isa> detect() {
       __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512bw") &&
       __builtin_cpu_supports("avx512vl"))
     found.push_back(Isa::avx512);
+  if (found.back() == Isa::avx512 && __builtin_cpu_supports("avx512vnni"))
+    found.push_back(Isa::avx512vnni);
 #endif
   return found;
 }
@@ -51,6 +53,8 @@ const char* isa_name(Isa isa) {
       return "avx2";
     case Isa::avx512:
       return "avx512";
+    case Isa::avx512vnni:
+      return "avx512vnni";
   }
   return "unknown";
 }

@@ -2,21 +2,20 @@
 #pragma once
 
 #include "gban/numeric.h"
+#include "int8_simd.h"
 #include "matrix.h"
 #include "simd.h"
 
 namespace gban::GBAN_ISA {
 
-// Rows of x in one register block with G vectors of W: R x G sums, G weights, and room to spare.
+// Rows of x in one register block with G vectors of W: R x G sums and what feeds them. More rows
+// than eight would need more addresses than there are integer registers.
 template <int G>
-constexpr int kTileRows = kRegisters == 32 ? (G == 4   ? 6
-                                              : G == 3 ? 8
-                                              : G == 2 ? 12
-                                                       : 24)
+constexpr int kTileRows = kRegisters == 32 ? (G == 4 ? 6 : 8)
                                            : (G == 4   ? 3
                                               : G == 3 ? 4
                                               : G == 2 ? 6
-                                                       : 12);
+                                                       : 8);
 
 inline Floats weights_at(const float* p) { return load(p); }
 inline Floats weights_at(const Half* p) {
@@ -49,23 +48,34 @@ inline Floats weights_at(const Half* p) {
 #endif
 }
 
-// sums[r][g] += x_r . W_g over `depth` numbers; w is a panel. One row alone has its sums twice,
-// for the processor to have enough additions under way.
+// sums[g] += x . W_g, read from front to back or, step -1, from back to front. The sums are kept
+// twice, for the processor to have enough additions under way.
+template <int G, typename W>
+inline void accumulate_one(const float* x, const W* w, std::int64_t depth, std::int64_t step,
+                           Floats (&sums)[G]) {
+  Floats odd[G] = {};
+  std::int64_t k = step > 0 ? 0 : depth - 1;
+  if (depth % 2) {
+    for (int g = 0; g < G; ++g) sums[g] += x[k] * weights_at(w + (k * G + g) * kFloats);
+    k += step;
+  }
+  for (std::int64_t pairs = depth / 2; pairs > 0; --pairs, k += 2 * step) {
+    const W* const next = w + (k + step) * G * kFloats;
+    for (int g = 0; g < G; ++g) {
+      sums[g] += x[k] * weights_at(w + (k * G + g) * kFloats);
+      odd[g] += x[k + step] * weights_at(next + g * kFloats);
+    }
+  }
+  for (int g = 0; g < G; ++g) sums[g] += odd[g];
+}
+
+// sums[r][g] += x_r . W_g over `depth` numbers; w is a panel.
 template <int R, int G, typename W>
 inline void accumulate(const float* x, std::int64_t stride, const W* w, std::int64_t depth,
                        Floats (&sums)[R][G]) {
-  std::int64_t k = 0;
-  if constexpr (R == 1) {
-    Floats odd[G] = {};
-    for (; k + 2 <= depth; k += 2)
-      for (int g = 0; g < G; ++g) {
-        sums[0][g] += x[k] * weights_at(w + (k * G + g) * kFloats);
-        odd[g] += x[k + 1] * weights_at(w + ((k + 1) * G + g) * kFloats);
-      }
-    for (int g = 0; g < G; ++g) sums[0][g] += odd[g];
-  }
-  for (; k < depth; ++k) {
-    if constexpr (kRegisters == 32 || G > 2 || R == 1) {
+  if constexpr (R == 1) return accumulate_one<G>(x, w, depth, 1, sums[0]);
+  for (std::int64_t k = 0; k < depth; ++k) {
+    if constexpr (kRegisters == 32 || G > 2) {
       for (int g = 0; g < G; ++g) {
         const Floats weights = weights_at(w + (k * G + g) * kFloats);
         for (int r = 0; r < R; ++r) sums[r][g] += x[r * stride + k] * weights;
@@ -80,48 +90,6 @@ inline void accumulate(const float* x, std::int64_t stride, const W* w, std::int
     }
   }
 }
-
-// sum[lane] += w[lane][0] pair[0] + w[lane][1] pair[1]
-inline Ints add_pairs(Ints sum, const std::int8_t* w, const std::int16_t* pair) {
-  std::int32_t both;
-  std::memcpy(&both, pair, sizeof both);
-#if defined(__AVX512F__)
-  __m256i bytes;
-  std::memcpy(&bytes, w, sizeof bytes);
-  return sum + reinterpret_cast<Ints>((__v16si)_mm512_madd_epi16(_mm512_cvtepi8_epi16(bytes),
-                                                                 _mm512_set1_epi32(both)));
-#elif defined(__AVX2__)
-  __m128i bytes;
-  std::memcpy(&bytes, w, sizeof bytes);
-  return sum + reinterpret_cast<Ints>(
-                   (__v8si)_mm256_madd_epi16(_mm256_cvtepi8_epi16(bytes), _mm256_set1_epi32(both)));
-#elif defined(__SSE2__)
-  const __m128i bytes = _mm_loadl_epi64(reinterpret_cast<const __m128i*>(w));
-  const __m128i shorts = _mm_srai_epi16(_mm_unpacklo_epi8(bytes, bytes), 8);
-  return sum + reinterpret_cast<Ints>((__v4si)_mm_madd_epi16(shorts, _mm_set1_epi32(both)));
-#elif defined(__aarch64__)
-  const int16x8_t shorts = vmovl_s8(vld1_s8(w));
-  const int16x8_t pairs = vreinterpretq_s16_s32(vdupq_n_s32(both));
-  const int32x4_t low = vmull_s16(vget_low_s16(shorts), vget_low_s16(pairs));
-  const int32x4_t both_products = vpaddq_s32(low, vmull_high_s16(shorts, pairs));
-  return sum + reinterpret_cast<Ints>(both_products);
-#else
-  for (int i = 0; i < kFloats; ++i) sum[i] += w[2 * i] * pair[0] + w[2 * i + 1] * pair[1];
-  return sum;
-#endif
-}
-
-// The same of quantised rows; depth is even, rows `stride` numbers apart.
-template <int R, int G>
-inline void accumulate(const std::int16_t* x, std::int64_t stride, const std::int8_t* w,
-                       std::int64_t depth, Ints (&sums)[R][G]) {
-  for (std::int64_t k = 0; k < depth; k += 2)
-    for (int g = 0; g < G; ++g)
-      for (int r = 0; r < R; ++r)
-        sums[r][g] = add_pairs(sums[r][g], w + (k * G + g * 2) * kFloats, x + r * stride + k);
-}
-
-inline Floats as_floats(Ints x) { return __builtin_convertvector(x, Floats); }
 
 inline Floats bias_at(const Matrix& m, std::int64_t vector) {
   return m.bias ? load(m.bias + vector * kFloats) : Floats{};
@@ -139,19 +107,11 @@ inline void panel_rows(const Matrix& m, std::int64_t first, const float* x, std:
   accumulate<R, G>(x, stride, w, m.depth, sums);
 }
 
-// Quantised rows, and the scale of each.
-struct Quantised {
-  const std::int16_t* data;
-  const float* scales;
-};
-
-template <int R, int G>
+template <int R, int G, typename W>
 inline void panel_rows(const Matrix& m, std::int64_t first, const Quantised& x, std::int64_t stride,
-                       Floats (&sums)[R][G], std::int8_t) {
-  Ints whole[R][G] = {};
-  const auto* const w =
-      static_cast<const std::int8_t*>(m.data) + first * m.padded_depth() * kFloats;
-  accumulate<R, G>(x.data, stride, w, m.padded_depth(), whole);
+                       Floats (&sums)[R][G], W) {
+  Ints whole[R][G];
+  multiply_quantised<R, G, sizeof(W) == 2>(m, first, x.data, stride, whole);
   for (int g = 0; g < G; ++g) {
     const Floats scale = load(m.scales + (first + g) * kFloats), bias = bias_at(m, first + g);
     for (int r = 0; r < R; ++r) sums[r][g] = as_floats(whole[r][g]) * (scale * x.scales[r]) + bias;
@@ -174,28 +134,28 @@ inline void product_tile(const Matrix& m, std::int64_t first, const X& x, std::i
     for (int g = 0; g < G; ++g) store(y + r * y_stride + (first + g) * kFloats, sums[r][g]);
 }
 
-// Tiles of R rows; the last one begins early enough to be whole, and computes rows again rather
-// than fewer at a time. `rows` is at least R.
-template <int R, int G, typename W, typename X>
-inline void product_tiles(const Matrix& m, std::int64_t first, const X& x, std::int64_t x_stride,
-                          std::int64_t rows, float* y, std::int64_t y_stride, W tag) {
-  for (std::int64_t r = 0; r < rows; r += R) {
-    const std::int64_t at = r + R <= rows ? r : rows - R;
-    product_tile<R, G>(m, first, row_at(x, at, x_stride), x_stride, y + at * y_stride, y_stride,
-                       tag);
+// The same for rows <= R.
+template <int G, int R, typename W, typename X>
+inline void product_upto(std::int64_t rows, const Matrix& m, std::int64_t first, const X& x,
+                         std::int64_t x_stride, float* y, std::int64_t y_stride, W tag) {
+  if constexpr (R > 1) {
+    if (rows < R) return product_upto<G, R - 1>(rows, m, first, x, x_stride, y, y_stride, tag);
   }
+  product_tile<R, G>(m, first, x, x_stride, y, y_stride, tag);
 }
 
+// As few tiles as there can be, of as equal heights as there can be.
 template <int G, typename W, typename X>
 inline void product_panel(const Matrix& m, std::int64_t first, const X& x, std::int64_t x_stride,
                           std::int64_t rows, float* y, std::int64_t y_stride, W tag) {
-  constexpr int R = kTileRows<G>;
-  if (rows >= R)
-    product_tiles<R, G>(m, first, x, x_stride, rows, y, y_stride, tag);
-  else if (R > 3 && rows >= 3)
-    product_tiles<3, G>(m, first, x, x_stride, rows, y, y_stride, tag);
-  else
-    product_tiles<1, G>(m, first, x, x_stride, rows, y, y_stride, tag);
+  constexpr int kMost = kIsInteger<W> ? kInt8Rows : 6;
+  constexpr int R = kTileRows<G> < kMost ? kTileRows<G> : kMost;
+  for (std::int64_t tiles = (rows + R - 1) / R, at = 0; tiles > 0; --tiles) {
+    const std::int64_t height = (rows - at + tiles - 1) / tiles;
+    product_upto<G, R>(height, m, first, row_at(x, at, x_stride), x_stride, y + at * y_stride,
+                       y_stride, tag);
+    at += height;
+  }
 }
 
 // y[rows, padded_rows()] = x[rows, depth] W^t + bias

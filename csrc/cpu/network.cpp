@@ -42,7 +42,7 @@ const Kind& kind_of(const std::string& name) {
 struct Packing {
   const Model& model;
   Storage recurrent, other;  // input and recurrent weights; all others
-  int lanes;
+  VectorShape shape;
 
   PackedMatrix dense(const std::string& name, bool bias) const {
     const Tensor& w = model.weight(name + ".weight");
@@ -51,7 +51,7 @@ struct Packing {
             w.size() / w.shape[0],
             bias ? model.weight(name + ".bias").data : nullptr,
             other,
-            lanes};
+            shape};
   }
 };
 
@@ -87,12 +87,12 @@ LstmDirection direction(const Packing& p, const std::string& name) {
   const std::int64_t H = hidden.shape[1], width = input.shape[1];
   std::vector<float> bias(static_cast<std::size_t>(4 * H));
   for (std::int64_t i = 0; i < 4 * H; ++i) bias[i] = b1.data[i] + b2.data[i];
-  bias = by_units(bias.data(), H, 1, p.lanes);
+  bias = by_units(bias.data(), H, 1, p.shape.lanes);
   const auto rows = static_cast<std::int64_t>(bias.size());
-  return {PackedMatrix(by_units(input.data, H, width, p.lanes).data(), rows, width, bias.data(),
-                       p.recurrent, p.lanes, 4),
-          PackedMatrix(by_units(hidden.data, H, H, p.lanes).data(), rows, H, nullptr, p.recurrent,
-                       p.lanes, 4)};
+  return {PackedMatrix(by_units(input.data, H, width, p.shape.lanes).data(), rows, width,
+                       bias.data(), p.recurrent, p.shape, 4),
+          PackedMatrix(by_units(hidden.data, H, H, p.shape.lanes).data(), rows, H, nullptr,
+                       p.recurrent, p.shape, 4)};
 }
 
 BiLstm bilstm(const Packing& p, const std::string& name) {
@@ -111,7 +111,7 @@ SpeechWeights speech_weights(const Packing& p) {
     const std::string name = "speech.convs." + std::to_string(i);
     const Tensor& w = p.model.weight(name + ".weight");
     speech.convs.emplace_back(taps_first(w).data(), w.shape[0], w.shape[1] * w.shape[2],
-                              p.model.weight(name + ".bias").data, p.other, p.lanes);
+                              p.model.weight(name + ".bias").data, p.other, p.shape);
   }
   speech.lstm = bilstm(p, "speech.bilstm");
   return speech;
@@ -160,14 +160,14 @@ TextWeights text_weights(const Packing& p) {
   const std::vector<float> taps = all_taps(p);
   const float* const words = p.model.weight("text.embedding.weight").data;
   if (table_is_small(c, text.row, other_weights(p.model))) {
-    const PackedMatrix exact(taps.data(), text.row, c.embedding, nullptr, Storage::fp32, p.lanes);
+    const PackedMatrix exact(taps.data(), text.row, c.embedding, nullptr, Storage::fp32, p.shape);
     const std::int64_t stride = exact.view().padded_rows();
     text.table = Aligned<float>(c.vocabulary * stride);
     engine_kernels().product(exact.view(), words, c.embedding, c.vocabulary, text.table.data(),
                              stride, nullptr, nullptr);
     text.row = stride;
   } else {
-    text.taps = PackedMatrix(taps.data(), text.row, c.embedding, nullptr, p.other, p.lanes);
+    text.taps = PackedMatrix(taps.data(), text.row, c.embedding, nullptr, p.other, p.shape);
     text.embedding = copy_of(words, c.vocabulary * c.embedding);
     text.row = text.taps.view().padded_rows();
   }
@@ -193,13 +193,22 @@ std::int64_t Network::width() const {
   }
 }
 
-Network pack_network(const Model& model, Precision precision, int lanes) {
+namespace {
+
+// Where there are instructions for it, 16-bit integers with a scale a row take the place of halves:
+// as small, faster and more accurate.
+Storage recurrent_storage(Precision precision, VectorShape shape) {
+  if (precision == Precision::fp32) return Storage::fp32;
+  if (precision == Precision::int8) return Storage::int8;
+  return shape.deep == 4 ? Storage::int16 : Storage::fp16;
+}
+
+}  // namespace
+
+Network pack_network(const Model& model, Precision precision, VectorShape shape) {
   const Kind& kind = kind_of(model.name);
-  const Packing p = {model,
-                     precision == Precision::fp32   ? Storage::fp32
-                     : precision == Precision::fp16 ? Storage::fp16
-                                                    : Storage::int8,
-                     precision == Precision::fp32 ? Storage::fp32 : Storage::fp16, lanes};
+  const Packing p = {model, recurrent_storage(precision, shape),
+                     precision == Precision::fp32 ? Storage::fp32 : Storage::fp16, shape};
   Network n;
   n.config = model.config;
   n.temperature = model.temperature;

@@ -63,6 +63,6 @@ struct Network {
 };
 
 // Throws std::invalid_argument for a system that the engine does not run.
-Network pack_network(const Model& model, Precision precision, int lanes);
+Network pack_network(const Model& model, Precision precision, VectorShape shape);
 
 }  // namespace gban

@@ -48,16 +48,17 @@ const char* stage_name(int stage) {
 void UtteranceRun::lay_out(Arena& arena, Modality& m, const BiLstm& lstm, std::int64_t width) {
   const std::int64_t D = network_.config.states(), layers = static_cast<std::int64_t>(lstm.size());
   const Matrix& hidden = lstm[0][0].hidden.view();
-  const bool quantised = hidden.storage == Storage::int8;
+  const bool quantised = hidden.storage == Storage::int8 || hidden.storage == Storage::int16;
   m.x = arena.take<float>(m.steps * width);
   m.states[0] = arena.take<float>(m.steps * D);
   m.states[1] = layers > 1 ? arena.take<float>(m.steps * D) : nullptr;
-  const std::int64_t widest = rounded_up(layers > 1 ? std::max(width, D) : width, 2);
+  const std::int64_t widest = rounded_up(layers > 1 ? std::max(width, D) : width, hidden.deep);
   for (DirectionScratch& d : m.direction) {
     d.projected = arena.take<float>(m.steps * hidden.padded_rows());
-    d.cells = arena.take<float>(rounded_up(hidden.depth, kernels_.lanes));
-    d.quantised =
-        quantised ? arena.take<std::int16_t>(m.steps * widest + hidden.padded_depth()) : nullptr;
+    d.cells = arena.take<float>(rounded_up(hidden.depth, kernels_.shape.lanes));
+    d.quantised = quantised
+                      ? arena.take<std::int16_t>(m.steps * widest + hidden.padded_depth() + 64)
+                      : nullptr;
     d.row_scales = quantised ? arena.take<float>(m.steps) : nullptr;
   }
 }
@@ -65,7 +66,7 @@ void UtteranceRun::lay_out(Arena& arena, Modality& m, const BiLstm& lstm, std::i
 void UtteranceRun::lay_out(Arena& arena) {
   const Config& c = network_.config;
   const TextWeights& text = network_.text;
-  const std::int64_t lanes = kernels_.lanes, D = c.states();
+  const std::int64_t lanes = kernels_.shape.lanes, D = c.states();
   if (network_.has_speech) {
     lay_out(arena, speech_, network_.speech.lstm, c.conv_filters.back());
     std::int64_t steps = frames_, most = frames_ * c.features;
@@ -92,7 +93,7 @@ void UtteranceRun::lay_out(Arena& arena) {
   logits_ = arena.take<float>(rounded_up(c.classes, lanes));
   if (!network_.aligned) return;
   alignment_ = arena.take<float>(scratch_floats(speech_.steps, text_.steps));
-  weights_ = arena.take<float>(2 * (speech_.steps + text_.steps + 4));
+  weights_ = arena.take<float>(2 * (speech_.steps + text_.steps + 8));
 }
 
 void UtteranceRun::begin(const EngineInput& input, const EngineOutput& output) {

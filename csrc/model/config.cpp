@@ -10,10 +10,6 @@ namespace {
 using json::Kind;
 using json::Value;
 
-// As in gban_edge/config.py: no network comes near them, and nothing computed of them overflows.
-constexpr std::uint64_t kMostSize = 1 << 24;
-constexpr std::uint64_t kMostLayers = 16;
-
 struct Count {
   const char* name;
   std::int64_t Config::* field;

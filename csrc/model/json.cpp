@@ -228,6 +228,8 @@ double Value::number() const {
   if (source_ == "NaN") return std::numeric_limits<double>::quiet_NaN();
   if (source_ == "Infinity") return kInfinite;
   if (source_ == "-Infinity") return -kInfinite;
+  std::uint64_t integer = 0;
+  if (source_.size() < 16 && unsigned_integer(&integer)) return static_cast<double>(integer);
   std::istringstream stream{std::string(source_)};  // unlike strtod it can be told the locale
   stream.imbue(std::locale::classic());
   double number = 0;

@@ -53,7 +53,7 @@ class Value {
   // The last member of that name, as in Python; false where there is none.
   bool find(std::string_view key, Value* found) const;
 
-  // What Python prints for it: repr(json.loads(source)).
+  // What Python prints for it, repr(json.loads(source)), but for one that is very long.
   std::string repr() const;
 
  private:

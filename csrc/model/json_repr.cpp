@@ -12,6 +12,9 @@
 namespace gban::json {
 namespace {
 
+// No message repeats more of a file than this.
+constexpr std::size_t kLongest = 1 << 16;
+
 std::string integer_repr(std::string_view source) {
   return source == "-0" ? "0" : std::string(source);
 }
@@ -55,6 +58,7 @@ std::string placed(std::string digits, int point) {
 }  // namespace
 
 std::string Value::repr() const {
+  if (source_.size() > kLongest) return "<" + std::to_string(source_.size()) + " bytes of JSON>";
   switch (kind()) {
     case Kind::null:
       return "None";

@@ -59,9 +59,18 @@ double number_of(const Value& value, const char* name) {
   return number;
 }
 
-std::vector<std::string> strings_of(const Value& list, const char* name) {
+// Throws Malformed for a list with more entries than any size may have.
+std::size_t length_of(const Value& list, const char* name) {
   check_kind(list, Kind::list, name);
+  std::size_t length = 0;
+  list.entries([&](Value) { ++length; });
+  if (length > kMostSize) throw Malformed(std::string(name) + " holds too many entries");
+  return length;
+}
+
+std::vector<std::string> strings_of(const Value& list, const char* name) {
   std::vector<std::string> strings;
+  strings.reserve(length_of(list, name));
   list.entries([&](Value entry) {
     check_kind(entry, Kind::string, name);
     strings.push_back(entry.string());
@@ -71,8 +80,8 @@ std::vector<std::string> strings_of(const Value& list, const char* name) {
 
 // float32 as NumPy rounds: infinite beyond its range.
 std::vector<float> floats_of(const Value& list, const char* name) {
-  check_kind(list, Kind::list, name);
   std::vector<float> floats;
+  floats.reserve(length_of(list, name));
   list.entries([&](Value entry) { floats.push_back(static_cast<float>(number_of(entry, name))); });
   return floats;
 }
@@ -113,7 +122,7 @@ Model model_of(const Texts& texts) {
   model.config = config_of(member(texts.model, "config"));
   model.labels = strings_of(member(texts.model, "labels"), "labels");
   model.vocabulary = strings_of(texts.vocabulary, "vocabulary");
-  const Vocabulary check(model.vocabulary);
+  check_words(model.vocabulary);
   model.mean = floats_of(member(texts.frontend, "mean"), "mean");
   model.deviation = floats_of(member(texts.frontend, "deviation"), "deviation");
   check_kind(texts.training, Kind::object, "training");
@@ -127,9 +136,8 @@ bool finite(const float* values, std::int64_t count) {
 
 void check_values(const Model& model) {
   const Config& config = model.config;
-  const std::set<std::string> different(model.labels.begin(), model.labels.end());
   const auto classes = static_cast<std::size_t>(config.classes);
-  if (different.size() != classes || model.labels.size() != classes)
+  if (model.labels.size() != classes || !repeated(model.labels).empty())
     refuse("labels must be " + std::to_string(classes) + " different names, got " +
            json::repr(model.labels));
   if (model.vocabulary.size() != static_cast<std::size_t>(config.vocabulary))
@@ -162,7 +170,8 @@ void check_names(const Shapes& shapes, const std::map<std::string, Entry>& entri
 
 Tensor tensor_of(const std::string& name, const std::vector<std::int64_t>& shape,
                  const Entry& entry, const char* data) {
-  if (entry.dtype != "F32") refuse(name + " must be float32, got " + dtype_name(entry.dtype));
+  if (std::string(entry.dtype) != "F32")
+    refuse(name + " must be float32, got " + dtype_name(entry.dtype));
   if (!std::equal(
           shape.begin(), shape.end(), entry.shape.begin(), entry.shape.end(),
           [](std::int64_t a, std::uint64_t b) { return static_cast<std::uint64_t>(a) == b; }))

@@ -15,6 +15,10 @@
 
 namespace gban {
 
+// As in gban_edge/config.py: no network comes near them, and nothing computed of them overflows.
+constexpr std::uint64_t kMostSize = 1 << 24;
+constexpr std::uint64_t kMostLayers = 16;
+
 // A member is missing or of another JSON type: Python's KeyError or TypeError.
 struct Malformed : std::invalid_argument {
   using std::invalid_argument::invalid_argument;
@@ -35,7 +39,7 @@ Shapes shapes_of(const std::string& name, const Config& config);
 
 // A tensor of a safetensors file, float32 or not.
 struct Entry {
-  std::string dtype;  // as the file says it: "F32"
+  const char* dtype = nullptr;  // as the file says it: "F32"
   std::vector<std::uint64_t> shape;
   std::uint64_t begin = 0, end = 0;  // bytes of the file's data
 };
@@ -51,6 +55,12 @@ SafeTensors read_safetensors(const std::string& path, const std::vector<std::str
 
 // "float32" for "F32".
 const char* dtype_name(const std::string& dtype);
+
+// The first five of the words that stand more than once, in the order of `words`.
+std::vector<std::string> repeated(const std::vector<std::string>& words);
+
+// What a Vocabulary asks of its words. Throws std::invalid_argument.
+void check_words(const std::vector<std::string>& words);
 
 // "[1, 2]"
 template <typename T>

@@ -2,7 +2,7 @@
 #include <stdexcept>
 
 #include "gban/text.h"
-#include "json.h"
+#include "parts.h"
 
 namespace gban {
 namespace {
@@ -16,19 +16,39 @@ std::string first_two(const std::vector<std::string>& words) {
 
 }  // namespace
 
-Vocabulary::Vocabulary(const std::vector<std::string>& words) {
+// By sorting pointers: of a hostile file's words a set would take many times the file.
+std::vector<std::string> repeated(const std::vector<std::string>& words) {
+  std::vector<const std::string*> order;
+  order.reserve(words.size());
+  for (const std::string& word : words) order.push_back(&word);
+  std::sort(order.begin(), order.end(), [](const std::string* a, const std::string* b) {
+    const int compared = a->compare(*b);
+    return compared < 0 || (compared == 0 && a < b);
+  });
+  std::vector<const std::string*> firsts;
+  for (std::size_t i = 1; i < order.size(); ++i)
+    if (*order[i] == *order[i - 1] && (i == 1 || *order[i - 1] != *order[i - 2]))
+      firsts.push_back(order[i - 1]);
+  std::sort(firsts.begin(), firsts.end());
+  std::vector<std::string> found;
+  for (std::size_t i = 0; i < firsts.size() && i < 5; ++i) found.push_back(*firsts[i]);
+  return found;
+}
+
+void check_words(const std::vector<std::string>& words) {
   if (words.size() < 2 || words[kPadId] != "<pad>" || words[kUnknownId] != "<unk>")
     throw std::invalid_argument("vocabulary must begin with <pad>, <unk>, got " + first_two(words));
+  const std::vector<std::string> twice = repeated(words);
+  if (!twice.empty())
+    throw std::invalid_argument("vocabulary must not repeat a word, got " + json::repr(twice) +
+                                " more than once");
+}
+
+Vocabulary::Vocabulary(const std::vector<std::string>& words) {
+  check_words(words);
   ids_.reserve(words.size());
-  std::vector<std::size_t> counts(words.size());
   for (std::size_t i = 0; i < words.size(); ++i)
-    ++counts[ids_.emplace(words[i], static_cast<std::int32_t>(i)).first->second];
-  if (ids_.size() == words.size()) return;
-  std::vector<std::string> twice;
-  for (std::size_t i = 0; i < words.size() && twice.size() < 5; ++i)
-    if (counts[i] > 1) twice.push_back(words[i]);
-  throw std::invalid_argument("vocabulary must not repeat a word, got " + json::repr(twice) +
-                              " more than once");
+    ids_.emplace(words[i], static_cast<std::int32_t>(i));
 }
 
 std::int32_t Vocabulary::id(const std::string& word) const {
