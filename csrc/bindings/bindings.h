@@ -10,7 +10,7 @@ void init_alignment(pybind11::module_& module);
 void init_alignment_cuda(pybind11::module_& module);  // where GBAN_HAS_CUDA is defined
 void init_engine(pybind11::module_& module);
 void init_engine_cuda(pybind11::module_& module);  // where GBAN_HAS_CUDA is defined
-void init_bilstm_cuda(pybind11::module_& module);     // likewise
+void init_bilstm_cuda(pybind11::module_& module);  // likewise
 void init_frontend(pybind11::module_& module);
 void init_model(pybind11::module_& module);
 
