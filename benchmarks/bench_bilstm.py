@@ -89,6 +89,9 @@ def run_case(hidden: int, batch: int, dtype: torch.dtype, rounds: int) -> dict[s
     }
     errors = {name: checked(name, form(), want, dtype) for name, form in forms.items()}
     forms |= {f"{name}, graph": timing.graphed(form) for name, form in list(forms.items())}
+    forms["lstm_recur alone, graph"] = timing.graphed(
+        lambda: ours([given], [lengths], project=False)
+    )
     times = timing.interleaved(forms, rounds, gpu=True)
     return {
         "hidden": hidden, "batch": batch, "steps": STEPS, "error": errors,

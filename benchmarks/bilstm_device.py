@@ -49,16 +49,23 @@ class DeviceBiLSTM:
         self.kept: dict[Any, tuple[list[Tensor], list[Tensor], Tensor]] = {}
 
     def __call__(
-        self, inputs: Sequence[Tensor], lengths: Sequence[Tensor | None]
+        self,
+        inputs: Sequence[Tensor],
+        lengths: Sequence[Tensor | None],
+        project: bool = True,
     ) -> list[tuple[Tensor, Tensor]]:
-        """Inputs [B, K, width] and lengths [B] -> states [B, K, 2H] and last state [B, 2H]."""
+        """Inputs [B, K, width] and lengths [B] -> states [B, K, 2H] and last state [B, 2H].
+
+        Without ``project`` the projection of the call before is taken, to time the recurrence.
+        """
         shapes = tuple(tuple(x.shape) for x in inputs)
         states, last, _ = self.kept.get(shapes) or self._make(shapes)
         calls = self._arguments(inputs, lengths, states, last)
         place = (TYPES[self.dtype], self.device.index or 0, self._stream())
         workspace = self.kept[shapes][2].data_ptr()
         sizes = (inputs[0].shape[0], self.hidden, self.layers)
-        self.core.cuda_bilstm_project(*place, sizes, calls, workspace)
+        if project:
+            self.core.cuda_bilstm_project(*place, sizes, calls, workspace)
         self.core.cuda_bilstm_recur(*place, sizes, calls, workspace)
         return list(zip(states, last, strict=True))
 

@@ -40,7 +40,7 @@ export PYTHONPATH="$PWD${PYTHONPATH:+:$PYTHONPATH}"
 say "tests, the GPU required"
 # Without conftest.py, whose corpus a bare machine has not the packages for.
 "$PYTHON" -m pytest -q -m gpu -p no:cacheprovider --noconftest tests/test_gpu.py \
-  tests/test_gpu_bilstm.py
+  tests/test_gpu_bilstm.py tests/test_gpu_engine.py
 
 say "compute-sanitizer"
 if command -v compute-sanitizer > /dev/null; then

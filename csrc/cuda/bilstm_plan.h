@@ -128,8 +128,8 @@ inline bool whole_words(const void* base) {
   return reinterpret_cast<std::uintptr_t>(base) % 4 == 0;
 }
 
-// Whether places among so many can be an int.
-inline bool few(std::int64_t count) { return count >= 0 && count < std::int64_t{1} << 31; }
+// Whether places among so many, and as many beyond either end, can be an int.
+inline bool few(std::int64_t count) { return count >= 0 && count < std::int64_t{1} << 30; }
 
 // What every call checks, before any CUDA.
 template <typename T>
@@ -147,7 +147,7 @@ void check_bilstm(const BiLstm<T>& a, const BiLstmLimits& device) {
            of + "input", "start at, and step by, multiples of 4 bytes");
     demand(few(2 * a.batch * s.steps * a.hidden) && few(a.batch * s.states.batch_stride) &&
                few(s.steps * s.states.row_stride),
-           of + "batch and steps", "be fewer: 2^31 states are too many");
+           of + "batch and steps", "be fewer: 2^30 states are too many");
     demand(!s.lengths || s.length_bytes == 4 || s.length_bytes == 8, of + "length_bytes",
            "be 4 or 8, got " + std::to_string(s.length_bytes));
     demand(reinterpret_cast<std::uintptr_t>(s.weights) % 16 == 0, of + "weights",

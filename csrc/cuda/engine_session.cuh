@@ -106,6 +106,7 @@ class Session final : public AnySession {
   float temperature_;
   bool has_table_;
   StreamOwner stream_;
+  Sleeper sleeper_;
   std::vector<std::unique_ptr<Memory>> memory_;
   std::map<Bucket, Graph> graphs_;
 

@@ -103,7 +103,7 @@ void Session<T>::write_input(int b, const EngineInput& input, bool alpha) {
 template <typename T>
 void Session<T>::wait(unsigned sequence) const {
   const auto arrived = [&] { return __atomic_load_n(flag_, __ATOMIC_ACQUIRE) == sequence; };
-  if (options_.wait == CudaWait::block) sleep_until_idle(stream_.stream);
+  if (options_.wait == CudaWait::block) sleeper_.wait(stream_.stream);
   using Clock = std::chrono::steady_clock;
   constexpr std::chrono::milliseconds kPatience{1};  // then ask whether the device still lives
   auto asked = Clock::now();
@@ -144,7 +144,11 @@ void Session<T>::run(const EngineInput* inputs, const EngineOutput* outputs, int
   for (int b = count; b < kMostBatch; ++b) header_->lengths[b] = {};
   const unsigned sequence = ++header_->sequence;
   captured.launch(stream_.stream);
-  wait(sequence);
+  try {
+    wait(sequence);
+  } catch (const Failure& failure) {  // the graph may still run: whatever it was, it is for good
+    throw Failure(failure.what(), false);
+  }
   for (int b = 0; b < count; ++b) read_output(b, outputs[b]);
 }
 

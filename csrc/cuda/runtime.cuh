@@ -79,6 +79,7 @@ inline void release_mapped(void* memory) noexcept { cudaFreeHost(memory); }
 // Both have happened when they return.
 inline void upload(void* device, const void* host, std::size_t bytes) {
   expect(cudaMemcpy(device, host, bytes, cudaMemcpyHostToDevice));
+  expect(cudaStreamSynchronize(nullptr));  // a copy from pageable memory may return before its end
 }
 inline void clear(void* device, std::size_t bytes) {
   expect(cudaMemset(device, 0, bytes));
@@ -100,15 +101,24 @@ inline bool idle(Stream stream) {
   return true;
 }
 
-// Sleeps until all that was started on the stream has ended.
-inline void sleep_until_idle(Stream stream) {
-  cudaEvent_t event = nullptr;
-  expect(cudaEventCreateWithFlags(&event, cudaEventBlockingSync | cudaEventDisableTiming));
-  cudaError_t status = cudaEventRecord(event, stream);
-  if (status == cudaSuccess) status = cudaEventSynchronize(event);
-  cudaEventDestroy(event);
-  expect(status);
-}
+// Sleeps until all that was started on a stream has ended.
+class Sleeper {
+ public:
+  Sleeper() {
+    expect(cudaEventCreateWithFlags(&event_, cudaEventBlockingSync | cudaEventDisableTiming));
+  }
+  ~Sleeper() { cudaEventDestroy(event_); }
+  Sleeper(const Sleeper&) = delete;
+  Sleeper& operator=(const Sleeper&) = delete;
+
+  void wait(Stream stream) const {
+    expect(cudaEventRecord(event_, stream));
+    expect(cudaEventSynchronize(event_));
+  }
+
+ private:
+  cudaEvent_t event_ = nullptr;
+};
 
 // What was launched on a stream while it was captured, to be launched again as a whole.
 class Graph {
@@ -128,13 +138,14 @@ class Graph {
   void launch(Stream stream) const { expect(cudaGraphLaunch(executable_, stream)); }
 
   // Takes the graph over.
-  static Graph instantiate(cudaGraph_t captured) {
+  static Graph instantiate(cudaGraph_t captured, Stream stream) {
     Graph made;
     std::size_t count = 0;
     cudaError_t status = cudaGraphGetNodes(captured, nullptr, &count);
     if (status == cudaSuccess) status = cudaGraphInstantiate(&made.executable_, captured, 0);
     cudaGraphDestroy(captured);
     expect(status);
+    expect(cudaGraphUpload(made.executable_, stream));  // or the first launch would
     made.nodes_ = static_cast<int>(count);
     return made;
   }
@@ -160,7 +171,7 @@ Graph capture(Stream stream, const Body& body) {
     throw;
   }
   expect(cudaStreamEndCapture(stream, &captured));
-  return Graph::instantiate(captured);
+  return Graph::instantiate(captured, stream);
 }
 
 }  // namespace gban::dev

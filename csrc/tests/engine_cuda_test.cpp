@@ -123,6 +123,8 @@ void check_buckets() {
   const Outputs shared = run(engine, {longer, a})[1];
   expect(shared.error(want) <= 1e-5, "beside a longer utterance");
   expect(run(engine, {a})[0].same(alone), "the same bits after a longer one");
+  run(engine, {longer, longer, longer, longer});
+  expect(run(engine, {a, a, a})[2].error(want) <= 1e-5, "a place of the batch is left empty");
   RandomInput none = a, unknown = a;
   none.words.clear(), unknown.words = {1};
   expect(run(engine, {none})[0].same(run(engine, {unknown})[0]), "no words count as one <unk>");

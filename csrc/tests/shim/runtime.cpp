@@ -100,7 +100,9 @@ bool idle(Stream) {
   return true;
 }
 
-void sleep_until_idle(Stream) { shim::require_device(); }
+Sleeper::Sleeper() { shim::require_device(); }
+
+void Sleeper::wait(Stream) const { shim::require_device(); }
 
 void begin_capture(Stream stream) {
   shim::require_device();

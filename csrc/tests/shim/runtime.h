@@ -60,7 +60,12 @@ void clear(void* device, std::size_t bytes);
 Stream make_stream();
 void end_stream(Stream stream) noexcept;
 bool idle(Stream stream);
-void sleep_until_idle(Stream stream);
+
+class Sleeper {
+ public:
+  Sleeper();
+  void wait(Stream stream) const;
+};
 
 class Graph {
  public:
