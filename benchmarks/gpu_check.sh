@@ -6,7 +6,7 @@
 # builds the core here with CUDA (GBAN_CUDA=1), runs the GPU tests with the GPU required, then every
 # kernel under compute-sanitizer (memcheck, racecheck, initcheck), then the benchmarks, and writes
 # benchmarks/results/<gpu>.json: GPU, driver, date, commit, hash of the kernels' sources, figures.
-# Needs nvcc, a C++17 compiler, Python with torch, numpy, pybind11, cmake, ninja and pytest.
+# Needs nvcc, a C++17 compiler, Python with torch, numpy, safetensors, pybind11, cmake, ninja and pytest.
 # PYTHON=... chooses the interpreter; OUT=... also gets a copy of what is written.
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -22,8 +22,8 @@ command -v nvidia-smi > /dev/null || fail "no nvidia-smi: this needs an NVIDIA G
 for tool in nvcc cmake ninja; do
   command -v "$tool" > /dev/null || fail "no $tool on the PATH"
 done
-"$PYTHON" -c "import torch, numpy, pybind11, pytest; assert torch.cuda.is_available()" \
-  || fail "$PYTHON needs torch that sees the GPU, numpy, pybind11 and pytest"
+"$PYTHON" -c "import torch, numpy, safetensors, pybind11, pytest; assert torch.cuda.is_available()" \
+  || fail "$PYTHON needs torch that sees the GPU, numpy, safetensors, pybind11 and pytest"
 
 mkdir -p "$(dirname "$BUILD")"
 say "build"
@@ -60,8 +60,9 @@ say "benchmarks"
 "$PYTHON" benchmarks/bench_alignment.py --device cuda --rounds 5 "${QUICK[@]}" \
   --json "$BUILD/alignment.json"
 "$PYTHON" benchmarks/bench_bilstm.py --rounds 9 "${QUICK[@]}" --json "$BUILD/bilstm.json"
+"$PYTHON" benchmarks/bench_engine.py --device cuda --rounds 5 "${QUICK[@]}" \
+  --json "$BUILD/engine.json"
 
 say "results"
 "$PYTHON" benchmarks/write_result.py --sanitizer "$SANITIZER" --alignment "$BUILD/alignment.json" \
-  --bilstm "$BUILD/bilstm.json" \
-  ${OUT:+--copy "$OUT"}
+  --bilstm "$BUILD/bilstm.json" --engine "$BUILD/engine.json" ${OUT:+--copy "$OUT"}

@@ -25,6 +25,7 @@ def main() -> None:
     parser.add_argument("--sanitizer", required=True)
     parser.add_argument("--alignment", type=Path, required=True)
     parser.add_argument("--bilstm", type=Path, required=True)
+    parser.add_argument("--engine", type=Path, required=True)
     parser.add_argument("--copy", type=Path, help="a folder that also gets the file")
     options = parser.parse_args()
     gpu = torch.cuda.get_device_name()
@@ -43,6 +44,7 @@ def main() -> None:
         "sanitizer": options.sanitizer,
         "alignment": json.loads(options.alignment.read_text("utf-8")),
         "bilstm": json.loads(options.bilstm.read_text("utf-8")),
+        "engine": json.loads(options.engine.read_text("utf-8")),
     }
     name = re.sub(r"[^a-z0-9]+", "-", gpu.lower()).strip("-") + ".json"
     for folder in filter(None, (ROOT / "benchmarks" / "results", options.copy)):

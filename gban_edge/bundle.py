@@ -29,6 +29,7 @@ from gban_edge.text import PAD_ID, Vocabulary
 
 FORMAT_VERSION = 1
 EMBEDDING = "text.embedding.weight"
+MOST_NESTED = 127  # as in the header of a safetensors file
 UNCALIBRATED = '{"temperature": 1.0}'
 Weights = dict[str, NDArray[np.float32]]
 
@@ -141,7 +142,7 @@ def load(path: str | os.PathLike[str]) -> Bundle:
         with safe_open(path, framework="numpy") as file:
             texts = file.metadata() or {}
             weights = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-    except (SafetensorError, OSError, TypeError, AttributeError) as error:
+    except (SafetensorError, OSError, TypeError, AttributeError, ValueError) as error:
         raise ValueError(f"{path}: not a readable safetensors file ({error})") from error
     bundle = _parse(path, texts, weights)
     _check(bundle, str(path))
@@ -155,7 +156,7 @@ def _parse(path: Path, texts: Mapping[str, str], weights: Weights) -> Bundle:
     for key in ("gban_edge", "model", "vocabulary", "frontend", "calibration", "training"):
         try:
             text = texts.get(key, UNCALIBRATED) if key == "calibration" else texts[key]
-            parts[key] = json.loads(text)
+            parts[key] = _decode(text)
         except KeyError:
             raise ValueError(f"{path}: metadata lacks {key!r}") from None
         except ValueError as error:
@@ -170,21 +171,62 @@ def _parse(path: Path, texts: Mapping[str, str], weights: Weights) -> Bundle:
                 "the one this package computes"
             )
         return Bundle(
-            model=str(model["name"]),
+            model=_typed("name", model["name"], str),
             config=GBANConfig.from_dict(model["config"]),
-            labels=tuple(str(label) for label in model["labels"]),
-            vocabulary=Vocabulary(tuple(str(word) for word in parts["vocabulary"])),
+            labels=_strings("labels", model["labels"]),
+            vocabulary=Vocabulary(_strings("vocabulary", parts["vocabulary"])),
             standardisation=Standardisation(
-                np.array(frontend["mean"], np.float32), np.array(frontend["deviation"], np.float32)
+                _floats("mean", frontend["mean"]), _floats("deviation", frontend["deviation"])
             ),
             weights=weights,
-            training=dict(parts["training"]),
-            temperature=float(parts["calibration"]["temperature"]),
+            training=_typed("training", parts["training"], dict),
+            temperature=_float("temperature", parts["calibration"]["temperature"]),
         )
-    except (KeyError, TypeError) as error:
+    except (KeyError, TypeError, OverflowError) as error:
         raise ValueError(f"{path}: metadata is incomplete or malformed ({error!r})") from error
     except ValueError as error:
         raise ValueError(f"{path}: {error}") from error
+
+
+def _decode(text: str) -> Any:
+    """json.loads, with ValueError for what is nested too deeply and what is not Unicode."""
+    try:
+        value = json.loads(text)
+    except RecursionError:
+        raise ValueError("it is nested too deeply") from None
+    _check_nesting(value)
+    json.dumps(value, ensure_ascii=False).encode()  # half a surrogate pair cannot be encoded
+    return value
+
+
+def _check_nesting(value: Any, left: int = MOST_NESTED) -> None:
+    if isinstance(value, (list, dict)):
+        if left == 0:
+            raise ValueError(f"it is nested more than {MOST_NESTED} deep")
+        for entry in value.values() if isinstance(value, dict) else value:
+            _check_nesting(entry, left - 1)
+
+
+def _typed(what: str, value: Any, kind: type) -> Any:
+    if not isinstance(value, kind):
+        raise TypeError(f"{what} must be {kind.__name__}, got {type(value).__name__}")
+    return value
+
+
+def _strings(what: str, values: Any) -> tuple[str, ...]:
+    return tuple(_typed(what, value, str) for value in _typed(what, values, list))
+
+
+def _float(what: str, value: Any) -> float:
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        raise TypeError(f"{what} must be a number, got {value!r}")
+    return float(value)
+
+
+def _floats(what: str, values: Any) -> NDArray[np.float32]:
+    numbers = [_float(what, value) for value in _typed(what, values, list)]
+    with np.errstate(over="ignore"):  # infinite, which is refused by name
+        return np.array(numbers, np.float64).astype(np.float32)
 
 
 def _check_version(path: Path, stamp: Any) -> None:

@@ -6,6 +6,10 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
 from typing import Any
 
+# Above what any network has, so that a damaged model file cannot ask for the memory of one.
+MOST_SIZE = 1 << 24
+MOST_LAYERS = 16
+
 
 @dataclass(frozen=True)
 class GBANConfig:
@@ -27,7 +31,8 @@ class GBANConfig:
         dropout: probability in the fusion layer and before the output layer.
 
     Raises:
-        ValueError: a field is out of range; the message names it.
+        ValueError: a field is out of range (sizes at most MOST_SIZE, numbers of layers at most
+            MOST_LAYERS); the message names it.
     """
 
     vocabulary: int
@@ -49,6 +54,10 @@ class GBANConfig:
             values = getattr(self, name)
             if not isinstance(values, (tuple, list)) or not values:
                 raise ValueError(f"{name} must be a non-empty tuple of integers, got {values!r}")
+            if len(values) > MOST_LAYERS:
+                raise ValueError(
+                    f"{name} must have at most {MOST_LAYERS} entries, got {len(values)}"
+                )
             object.__setattr__(self, name, tuple(values))
             for value in values:
                 _check_count(name, value)
@@ -108,3 +117,6 @@ class GBANConfig:
 def _check_count(name: str, value: object) -> None:
     if isinstance(value, bool) or not isinstance(value, int) or value < 1:
         raise ValueError(f"{name} must be an integer of at least 1, got {value!r}")
+    most = MOST_LAYERS if name == "lstm_layers" else MOST_SIZE
+    if value > most:
+        raise ValueError(f"{name} must be at most {most}, got {value}")

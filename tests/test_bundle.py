@@ -110,6 +110,17 @@ CONFIG = SMALL.to_dict()
         ({"calibration": {"temperature": -1}}, "temperature must be positive"),
         ({"calibration": '{"temperature": NaN}'}, "temperature must be positive, got nan"),
         ({"calibration": {}}, "malformed"),
+        ({"calibration": {"temperature": "1"}}, "malformed"),
+        ({"calibration": {"temperature": 10**400}}, "malformed"),
+        ({"frontend": {"version": 1, "mean": [10**400], "deviation": []}}, "malformed"),
+        ({"frontend": {"version": 1, "mean": [[0.0]], "deviation": []}}, "malformed"),
+        ({"frontend": {"version": 1, "mean": [1e39] * 52, "deviation": [1.0] * 52}}, "mean must"),
+        ({"training": [["a", 1]]}, "malformed"),
+        ({"training": "[" * 100000}, "'training' is not JSON"),
+        ({"training": '{"a":' * 128 + "0" + "}" * 128}, "nested more than 127 deep"),
+        ({"vocabulary": [PAD, UNKNOWN, "\ud800"]}, "'vocabulary' is not JSON"),
+        ({"vocabulary": [PAD, UNKNOWN, 7]}, "malformed"),
+        ({"model": {"name": "gban", "config": CONFIG, "labels": "abcd"}}, "malformed"),
     ],
 )  # fmt: skip
 def test_wrong_metadata_is_refused_by_name(path, metadata, words):
@@ -122,6 +133,18 @@ def test_wrong_metadata_is_refused_by_name(path, metadata, words):
 def test_a_file_without_a_temperature_has_1(path):
     rewrite(path, calibration=None)
     assert bundle.load(path).temperature == 1.0
+
+
+def test_a_shape_that_numpy_does_not_take_is_a_value_error(path):
+    data = path.read_bytes()
+    length = int.from_bytes(data[:8], "little")
+    header = json.loads(data[8 : 8 + length])
+    header["spare"] = {"dtype": "F32", "shape": [0, 2**62], "data_offsets": [0, 0]}
+    text = json.dumps(header).encode()
+    path.write_bytes(len(text).to_bytes(8, "little") + text + data[8 + length :])
+    with pytest.raises(ValueError, match="not a readable safetensors file") as caught:
+        bundle.load(path)
+    assert str(path) in str(caught.value)
 
 
 def test_damaged_files_never_crash(path):

@@ -28,9 +28,7 @@ GBAN_DECLARE(avx512)
 #endif
 #undef GBAN_DECLARE
 
-namespace {
-
-const AlignKernels& kernels() {
+const AlignKernels& current_align_kernels() {
   switch (current_isa()) {
 #ifdef GBAN_HAS_NEON
     case Isa::neon:
@@ -42,12 +40,15 @@ const AlignKernels& kernels() {
 #endif
 #ifdef GBAN_HAS_AVX512
     case Isa::avx512:
+    case Isa::avx512vnni:  // nothing in it for these
       return avx512::align_kernels;
 #endif
     default:
       return portable::align_kernels;
   }
 }
+
+namespace {
 
 void check_lengths(const char* name, const std::int64_t* lengths, std::int64_t batch,
                    std::int64_t limit) {
@@ -105,7 +106,7 @@ void forward_one(const AlignForward<float>& a, std::int64_t b, float* scratch) {
   zero_tail(out.text_sums, u.L, L);
   zero_tail(out.alpha, 0, L * K);
   zero_tail(out.beta, 0, K * L);
-  kernels().forward(u, out, scratch);
+  current_align_kernels().forward(u, out, scratch);
 }
 
 void backward_one(const AlignBackward<float>& a, std::int64_t b, float* scratch) {
@@ -121,7 +122,7 @@ void backward_one(const AlignBackward<float>& a, std::int64_t b, float* scratch)
   float *d_speech = a.d_speech + b * K * D, *d_text = a.d_text + b * L * D;
   zero_tail(d_speech, u.K * D, K * D);
   zero_tail(d_text, u.L * D, L * D);
-  kernels().backward(u, in, d_speech, d_text, scratch);
+  current_align_kernels().backward(u, in, d_speech, d_text, scratch);
 }
 
 template <typename Arguments, typename One>

@@ -1,6 +1,7 @@
 // One utterance of the alignment, forward and backward, in vectors.
 #include "alignment_simd.h"
 
+#include "simd_math.h"
 #include "tile.h"
 
 namespace gban::GBAN_ISA {
@@ -13,31 +14,6 @@ Floats exp_unit(Floats x) {
   Floats y = all(c[8]);
   for (int i = 7; i >= 0; --i) y = y * x + c[i];
   return y;
-}
-
-// u = 1 / (exp(2x) + 1), so that tanh(x) = 1 - 2u and 1 - tanh(x)^2 = 4u (1 - u).
-Floats tanh_complement(Floats x) {
-  x = 2.0f * x;
-  x = x < -30.0f ? all(-30.0f) : x;  // saturated there; a NaN compares false and passes
-  x = x > 30.0f ? all(30.0f) : x;
-  // exp by Cody and Waite: x = n ln 2 + r, and 2^n set as exponent bits.
-  constexpr float kMagic = 12582912.0f;  // 1.5 * 2^23: adding it rounds to an integer
-  const Floats shifted = x * 1.44269504f + kMagic;
-  const Floats n = shifted - kMagic;
-  const Floats r = (x - n * 0.693359375f) + n * 2.12194440e-4f;
-  Floats p = all(1.9875691500e-4f);  // Cephes expf
-  p = p * r + 1.3981999507e-3f;
-  p = p * r + 8.3334519073e-3f;
-  p = p * r + 4.1665795894e-2f;
-  p = p * r + 1.6666665459e-1f;
-  p = p * r + 5.0000001201e-1f;
-  p = p * (r * r) + r + 1.0f;
-  Ints bits;
-  std::memcpy(&bits, &shifted, sizeof bits);
-  bits = (bits - 0x4B400000 + 127) << 23;
-  Floats scale;
-  std::memcpy(&scale, &bits, sizeof scale);
-  return 1.0f / (p * scale + 1.0f);
 }
 
 // -1 (true) in the lanes j, j + 1, ... that are below L.

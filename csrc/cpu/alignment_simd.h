@@ -50,4 +50,7 @@ struct AlignKernels {
                    float* scratch);
 };
 
+// Those of current_isa().
+const AlignKernels& current_align_kernels();
+
 }  // namespace gban

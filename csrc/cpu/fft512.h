@@ -15,8 +15,6 @@
 
 namespace gban::GBAN_ISA {
 
-#define GBAN_INLINE inline __attribute__((always_inline))
-
 struct Complex {
   Doubles re, im;
 };

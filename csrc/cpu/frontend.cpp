@@ -124,6 +124,7 @@ const FrontendKernels& frontend_kernels() {
   switch (current_isa()) {
 #if defined(GBAN_HAS_AVX512)
     case Isa::avx512:
+    case Isa::avx512vnni:  // nothing in it for these
       return avx512::frontend_kernels;
 #endif
 #if defined(GBAN_HAS_AVX2)

@@ -3,8 +3,20 @@
 #include <atomic>
 #include <stdexcept>
 
+#if defined(__x86_64__)
+#include <cpuid.h>
+#endif
+
 namespace gban {
 namespace {
+
+#if defined(__x86_64__)
+// Conversions of halves, which not every compiler's __builtin_cpu_supports knows by name.
+bool has_f16c() {
+  unsigned a, b, c, d;
+  return __get_cpuid(1, &a, &b, &c, &d) && (c & bit_F16C);
+}
+#endif
 
 std::vector<Isa> detect() {
   std::vector<Isa> found = {Isa::portable};
@@ -12,11 +24,14 @@ std::vector<Isa> detect() {
   found.push_back(Isa::neon);  // part of every 64-bit ARM processor
 #elif defined(__x86_64__)
   __builtin_cpu_init();
-  if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma")) found.push_back(Isa::avx2);
+  if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") && has_f16c())
+    found.push_back(Isa::avx2);
   if (found.back() == Isa::avx2 && __builtin_cpu_supports("avx512f") &&
       __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512bw") &&
       __builtin_cpu_supports("avx512vl"))
     found.push_back(Isa::avx512);
+  if (found.back() == Isa::avx512 && __builtin_cpu_supports("avx512vnni"))
+    found.push_back(Isa::avx512vnni);
 #endif
   return found;
 }
@@ -38,6 +53,8 @@ const char* isa_name(Isa isa) {
       return "avx2";
     case Isa::avx512:
       return "avx512";
+    case Isa::avx512vnni:
+      return "avx512vnni";
   }
   return "unknown";
 }

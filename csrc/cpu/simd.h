@@ -10,12 +10,19 @@
 #include <cstring>
 
 #if defined(__AVX2__)
-#include <immintrin.h>  // for masks alone
+#include <immintrin.h>
+#elif defined(__SSE2__)
+#include <emmintrin.h>
+#elif defined(__aarch64__)
+#include <arm_neon.h>
 #endif
 
 #ifndef GBAN_ISA
 #error "GBAN_ISA names the instruction set; CMakeLists.txt defines it"
 #endif
+
+#define GBAN_INLINE inline __attribute__((always_inline))
+#define GBAN_BODY __attribute__((always_inline))  // for a lambda
 
 namespace gban::GBAN_ISA {
 
@@ -147,4 +154,19 @@ inline Four sums(Floats a, Floats b, Floats c, Floats d) {
   return fold(add_halves(add_interleaved(a, b), add_interleaved(c, d)));
 }
 
+// A number that is known to the compiler from the beginning.
+template <int I>
+struct Index {
+  constexpr operator int() const { return I; }
+};
+
+// body(Index<0>), ... body(Index<N - 1>), written out. A loop over an array of registers would be
+// unrolled too late for GCC 12, which then keeps the array in memory before and after other loops.
+template <int N, int I = 0, typename Body>
+GBAN_INLINE void each(const Body& body) {
+  if constexpr (I < N) {
+    body(Index<I>{});
+    each<N, I + 1>(body);
+  }
+}
 }  // namespace gban::GBAN_ISA

@@ -22,6 +22,9 @@ const char* precision_name(Precision precision);
 // Throws std::invalid_argument naming those there are.
 Precision precision_of(const std::string& name);
 
+constexpr std::int64_t kMaxWords = 512;     // of one utterance
+constexpr std::int64_t kMaxFrames = 60000;  // of one utterance: ten minutes, where 7.5 s are usual
+
 // One utterance: features [frames, 52] as the frontend makes them (not standardised), and the ids
 // of its words. No frames and no words are allowed; no words count as one <unk>.
 struct EngineInput {

@@ -6,7 +6,7 @@
 
 namespace gban {
 
-enum class Isa { portable, neon, avx2, avx512 };
+enum class Isa { portable, neon, avx2, avx512, avx512vnni };
 
 const char* isa_name(Isa isa);
 
