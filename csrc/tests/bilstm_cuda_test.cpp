@@ -23,9 +23,12 @@ constexpr int kRandom = 14, kSchedules = 3;
 // {batch, hidden, layers, {steps}, {widths}, processors}
 std::vector<Shape> shapes(std::mt19937_64& rng) {
   if (shim::kEngineIsThreads)  // directions in turn; two layers; both sequences side by side
-    return {{2, 32, 1, {4}, {4}, 4}, {1, 32, 2, {3}, {8}, 4}, {1, 32, 1, {3, 2}, {4, 8}, 8}};
+    return {{2, 32, 1, {4}, {4}, 4},
+            {1, 32, 2, {3}, {8}, 4},
+            {1, 32, 1, {3, 2}, {4, 8}, 8},
+            {1, 64, 1, {3}, {4}, 4}};
   std::vector<Shape> all = {
-      {1, 128, 1, {17, 5}, {36, 384}, 8}, {3, 128, 1, {6}, {36}, 5},      {9, 128, 1, {4}, {20}, 4},
+      {1, 128, 1, {17, 5}, {36, 384}, 8}, {3, 128, 2, {6}, {36}, 5},      {9, 128, 1, {4}, {20}, 4},
       {1, 256, 1, {7}, {36}, 16},         {2, 256, 1, {3}, {12}, 8},      {1, 256, 2, {3}, {4}, 8},
       {1, 32, 1, {50, 1}, {36, 12}, 132}, {1, 32, 3, {9, 9}, {8, 4}, 16}, {9, 32, 2, {8}, {40}, 4}};
   const auto upto = [&](std::uint64_t n) { return static_cast<std::int64_t>(1 + rng() % n); };
