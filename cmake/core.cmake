@@ -6,9 +6,12 @@
 set(GBAN_CORE_SOURCES
   csrc/cpu/alignment.cpp csrc/cpu/alignment_double.cpp csrc/cpu/crew.cpp csrc/cpu/engine.cpp
   csrc/cpu/frontend.cpp csrc/cpu/isa.cpp csrc/cpu/matrix.cpp csrc/cpu/network.cpp
-  csrc/cpu/resample.cpp csrc/cpu/utterance.cpp csrc/recognizer/backend.cpp
-  csrc/recognizer/c_api.cpp csrc/recognizer/ear.cpp csrc/recognizer/recognizer.cpp
-  csrc/recognizer/utterance.cpp)
+  csrc/cpu/resample.cpp csrc/cpu/utterance.cpp
+  csrc/model/config.cpp csrc/model/engine_checks.cpp csrc/model/json.cpp csrc/model/json_repr.cpp
+  csrc/model/model.cpp csrc/model/safetensors.cpp csrc/model/shapes.cpp csrc/model/text.cpp
+  csrc/model/unicode.cpp csrc/model/vocabulary.cpp
+  csrc/recognizer/backend.cpp csrc/recognizer/c_api.cpp csrc/recognizer/ear.cpp
+  csrc/recognizer/recognizer.cpp csrc/recognizer/utterance.cpp)
 set(GBAN_SIMD_SOURCES
   csrc/cpu/alignment_simd.cpp csrc/cpu/engine_simd.cpp csrc/cpu/frontend_simd.cpp)
 
@@ -31,7 +34,6 @@ set(GBAN_SOURCES_avx512vnni csrc/cpu/engine_simd.cpp)
 
 function(gban_add_core name)
   list(TRANSFORM GBAN_CORE_SOURCES PREPEND ${PROJECT_SOURCE_DIR}/ OUTPUT_VARIABLE sources)
-  list(APPEND sources ${GBAN_MODEL_SOURCES})
   add_library(${name} STATIC ${sources})
   target_include_directories(${name} PUBLIC
     $<BUILD_INTERFACE:${PROJECT_SOURCE_DIR}/csrc/include> $<INSTALL_INTERFACE:include>)

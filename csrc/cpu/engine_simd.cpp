@@ -43,8 +43,9 @@ void quantise(const Matrix& m, const float* x, std::int64_t stride, std::int64_t
     }
     float greatest = most[0];
     for (int i = 1; i < kFloats; ++i) greatest = most[i] > greatest ? most[i] : greatest;
-    scales[r] = greatest > 0.0f ? greatest / limit : 1.0f;
-    quantise_row(x, m.depth, m.padded_depth(), 1.0f / scales[r], q);
+    // Of a row of zeros nothing is to be seen, the mean of what was left out included: scale 0.
+    scales[r] = greatest / limit;
+    quantise_row(x, m.depth, m.padded_depth(), greatest > 0.0f ? limit / greatest : 0.0f, q);
   }
 }
 
@@ -110,8 +111,8 @@ void convolve(const Convolution& c, const float* x, std::int64_t pooled, float* 
     product(*c.taps, x + (2 * p + have) * channels, channels, fresh, scratch.products + have * row,
             row, scratch.quantised, scratch.row_scales);
     add_and_pool(c, scratch.products, row, steps, y + p * c.filters);
-    std::memcpy(scratch.products, scratch.products + 2 * steps * row,
-                static_cast<std::size_t>(carried * row) * sizeof(float));
+    std::memmove(scratch.products, scratch.products + 2 * steps * row,
+                 static_cast<std::size_t>(carried * row) * sizeof(float));
     have = carried;
   }
 }
