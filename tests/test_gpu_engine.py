@@ -6,7 +6,10 @@ import numpy as np
 import pytest
 import torch
 from engine_policy import LIMITS, assert_like_gold, random_batch, random_model
+from helpers import speech_like
+from runtime_models import make_model
 
+from gban_edge import EmotionRecognizer
 from gban_edge.config import GBANConfig
 from gban_edge.core import native
 
@@ -75,3 +78,36 @@ def test_a_device_that_is_not_there(tmp_path):
     path = random_model(tmp_path, CONFIGS["authors"], seed=4)[1]
     with pytest.raises(RuntimeError, match=r"on device 99 failed: .*; use backend cpu"):
         native().CudaEngine(path, "fp32", 99)
+
+
+def utterances():
+    """Sound of any kind and its words: usual, none, cut, too short for a step, 16-bit."""
+    sound = speech_like(np.random.default_rng(5), 130000).astype(np.float32)
+    return [
+        (sound[:40000], "w2 w3 who w5"), (sound[:120000], " ".join(f"w{i}" for i in range(2, 22))),
+        (sound[:9000], ""), (sound[:0], "w9"), (sound, "w7 w8 w2"), (sound[:300], "w4"),
+        ((32767 * sound[:20000]).astype(np.int16), "w11 w12"),
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize("precision", LIMITS)
+def test_the_recognizer_answers_as_on_the_cpu(precision, tmp_path):
+    path = make_model(tmp_path / "x.safetensors", CONFIGS["authors"]).path
+    on_gpu = EmotionRecognizer.from_pretrained(path, "cuda", precision=precision)
+    on_cpu = EmotionRecognizer.from_pretrained(path, "cpu")
+    assert on_gpu.backend.startswith(f"cuda {precision} ")
+    assert EmotionRecognizer.from_pretrained(path, precision=precision).backend == on_gpu.backend
+    near = {"abs": LIMITS[precision]}
+    for (sound, words), batched in zip(
+        utterances(), on_gpu.recognize_batch(utterances()), strict=True
+    ):
+        theirs = on_cpu(sound, words)
+        greatest = sorted(theirs.probabilities.values())[-2:]
+        for ours in (on_gpu(sound, words), on_gpu.stream().push(sound).finish(words), batched):
+            assert ours.probabilities == pytest.approx(theirs.probabilities, **near)
+            assert ours.contributions == pytest.approx(theirs.contributions, **near)
+            assert ours.speech_weights == pytest.approx(theirs.speech_weights, **near)
+            assert ours.text_weights == pytest.approx(theirs.text_weights, **near)
+            assert [w.word for w in ours.alignment] == [w.word for w in theirs.alignment]
+            assert (ours.seconds, ours.notes) == (theirs.seconds, theirs.notes)
+            assert ours.label == theirs.label or greatest[1] - greatest[0] < 2 * LIMITS[precision]

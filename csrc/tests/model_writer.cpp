@@ -32,6 +32,14 @@ std::string config_text(const Config& c) {
          field("classifier", std::to_string(c.classifier)) + "\"dropout\":0.5}";
 }
 
+// [entries...], each as `text` says it.
+template <typename T, typename F>
+std::string list_text(const std::vector<T>& entries, F text) {
+  std::string out = "[";
+  for (const T& entry : entries) out += (out.size() > 1 ? "," : "") + text(entry);
+  return out + "]";
+}
+
 }  // namespace
 
 std::string quoted(const std::string& text) {
@@ -108,6 +116,23 @@ ModelFile small_model(const std::string& name) {
     if (weight == "text.embedding.weight")
       for (std::int64_t i = 0; i < shape[1]; ++i) tensor.values[i] = 0;
   }
+  return file;
+}
+
+ModelFile model_file(const Model& model) {
+  const auto number = [](double value) { return std::to_string(value); };
+  ModelFile file;
+  file.metadata["gban_edge"] = R"({"format":"gban-edge model","version":1})";
+  file.metadata["model"] = "{\"name\":" + quoted(model.name) +
+                           ",\"config\":" + config_text(model.config) +
+                           ",\"labels\":" + list_text(model.labels, quoted) + "}";
+  file.metadata["vocabulary"] = list_text(model.vocabulary, quoted);
+  file.metadata["frontend"] = "{\"version\":1,\"mean\":" + list_text(model.mean, number) +
+                              ",\"deviation\":" + list_text(model.deviation, number) + "}";
+  file.metadata["calibration"] = "{\"temperature\":" + number(model.temperature) + "}";
+  file.metadata["training"] = "{}";
+  for (const auto& [name, tensor] : model.weights)
+    file.tensors[name] = {"F32", tensor.shape, {tensor.data, tensor.data + tensor.size()}};
   return file;
 }
 

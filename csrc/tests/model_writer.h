@@ -30,6 +30,9 @@ struct ModelFile {
 ModelFile small_model(const std::string& name);
 Config small_config();
 
+// The file of a model in memory.
+ModelFile model_file(const Model& model);
+
 // `text` as JSON's string.
 std::string quoted(const std::string& text);
 
