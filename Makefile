@@ -1,10 +1,10 @@
 # make run          set up .venv and run the main job on the built-in corpus
-# make test         set up .venv, then format, lint, types, build, C++ tests, Python tests: 15 minutes
+# make test         set up .venv, then format, lint, types, build, C++ tests, Python tests: 20 minutes
 # make test-full    that and the whole main job, and the base package on every Python on the PATH:
 #                   about 30 minutes on 2 cores
 #
 # make kernel-report    registers, spills and shared memory of the CUDA kernels (needs nvcc): 1 minute
-# make bench            alignment, frontend and training beside their peers: 4 minutes
+# make bench            engine, alignment, frontend and training beside their peers: 6 minutes
 #
 # PYTHON=python3.11     the interpreter to make .venv with (3.10 to 3.13)
 # TORCH_ARGS="..."      pip's arguments for torch alone, to take it from elsewhere:
@@ -43,7 +43,7 @@ lint: setup
 format: setup
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
-	git ls-files 'csrc/*.h' 'csrc/*.cpp' 'csrc/*.cu' 'csrc/*.cuh' | xargs $(BIN)/clang-format -i
+	git ls-files 'csrc/*.h' 'csrc/*.c' 'csrc/*.cpp' 'csrc/*.cu' 'csrc/*.cuh' 'examples/*.h' 'examples/*.cpp' | xargs $(BIN)/clang-format -i
 
 ctest: setup
 	$(BIN)/cmake -S . -B $(BUILD) -G Ninja -DCMAKE_MAKE_PROGRAM="$(CURDIR)/$(BIN)/ninja" \
@@ -57,8 +57,10 @@ ctest: setup
 kernel-report:
 	@$(PYTHON) tools/kernel_report.py
 
-# The alignment, the frontend and training beside their peers, one CPU thread.
-bench: setup
+# The engine, the alignment, the frontend and training beside their peers, one CPU thread.
+bench:
+	@$(SET_UP) train,cluster,test,lint,bench --torch-args "$(TORCH_ARGS)"
+	$(BIN)/python benchmarks/bench_engine.py
 	$(BIN)/python benchmarks/bench_alignment.py
 	$(BIN)/python benchmarks/bench_frontend.py
 	$(BIN)/python benchmarks/bench_training.py

@@ -15,7 +15,8 @@ namespace gban {
 // How weights are stored. Sums are fp32 everywhere.
 enum class Precision {
   fp32,
-  fp16,  // every matrix as IEEE half
+  fp16,  // matrices as IEEE halves; where the processor has AVX-512 VNNI the recurrent and input
+         // weights as 16-bit integers with a scale a row, which is faster there and more accurate
   int8   // recurrent and input weights as int8 with a scale a row; the others as in fp16
 };
 const char* precision_name(Precision precision);
