@@ -45,7 +45,7 @@ say "tests, the GPU required"
 say "compute-sanitizer"
 if command -v compute-sanitizer > /dev/null; then
   for tool in memcheck racecheck initcheck; do
-    for kernels in align_ lstm_; do
+    for kernels in align_ lstm_ encode head; do
       compute-sanitizer --tool "$tool" --error-exitcode 9 --kernel-regex kns=$kernels \
         "$PYTHON" benchmarks/sanitized.py $kernels | tail -n 3
     done

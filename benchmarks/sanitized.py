@@ -1,11 +1,13 @@
 """Every CUDA kernel on small shapes; benchmarks/gpu_check.sh runs it under compute-sanitizer.
 
-python benchmarks/sanitized.py [align_|lstm_]     those whose names begin so (default all)
+python benchmarks/sanitized.py [align_|lstm_|encode|head]     those named so (default all)
 """
 
 import sys
+import tempfile
 from pathlib import Path
 
+import numpy as np
 import torch
 from bilstm_device import DeviceBiLSTM
 
@@ -23,6 +25,8 @@ def main() -> None:
         alignment()
     if wanted in ("", "lstm_"):
         bilstm()
+    if wanted in ("", "encode", "head"):
+        engine()
     torch.cuda.synchronize()
     print("every kernel ran")
 
@@ -67,6 +71,23 @@ def bilstm() -> None:
                 out = run(inputs, lengths)
             if not all(bool(x.cpu().isfinite().all()) for pair in out for x in pair):
                 raise RuntimeError(f"{dtype}, {batch}, {steps}, {hidden}, {layers}: not finite")
+
+
+def engine() -> None:
+    """The engine's graph on a batch of ragged lengths, in both precisions."""
+    from engine_case import make_model
+
+    random = np.random.default_rng(0)
+    shapes = ((0, 0), (61, 1), (300, 9), (747, 40))
+    features = [random.standard_normal((n, 52)).astype(np.float32) for n, _ in shapes]
+    words = [random.integers(1, 50, m).astype(np.int32) for _, m in shapes]
+    with tempfile.TemporaryDirectory() as folder:
+        path = str(make_model(Path(folder)))
+        for precision in ("fp32", "fp16"):
+            run = native().CudaEngine(path, precision).run
+            for out in run(features, words) + run(features[:1], words[:1]):
+                if not np.isfinite(out["probabilities"]).all():
+                    raise RuntimeError(f"{precision}: not finite")
 
 
 if __name__ == "__main__":
