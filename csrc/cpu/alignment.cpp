@@ -7,46 +7,14 @@
 
 #include "alignment_double.h"
 #include "alignment_simd.h"
-#include "gban/isa.h"
+#include "dispatch.h"
 #include "parallel.h"
 
 namespace gban {
 
-#define GBAN_DECLARE(isa)                  \
-  namespace isa {                          \
-  extern const AlignKernels align_kernels; \
-  }
-GBAN_DECLARE(portable)
-#ifdef GBAN_HAS_NEON
-GBAN_DECLARE(neon)
-#endif
-#ifdef GBAN_HAS_AVX2
-GBAN_DECLARE(avx2)
-#endif
-#ifdef GBAN_HAS_AVX512
-GBAN_DECLARE(avx512)
-#endif
-#undef GBAN_DECLARE
+GBAN_DECLARE_KERNELS(AlignKernels, align_kernels)
 
-const AlignKernels& current_align_kernels() {
-  switch (current_isa()) {
-#ifdef GBAN_HAS_NEON
-    case Isa::neon:
-      return neon::align_kernels;
-#endif
-#ifdef GBAN_HAS_AVX2
-    case Isa::avx2:
-      return avx2::align_kernels;
-#endif
-#ifdef GBAN_HAS_AVX512
-    case Isa::avx512:
-    case Isa::avx512vnni:  // nothing in it for these
-      return avx512::align_kernels;
-#endif
-    default:
-      return portable::align_kernels;
-  }
-}
+const AlignKernels& current_align_kernels() { GBAN_CHOOSE_KERNELS(align_kernels, avx512) }
 
 namespace {
 

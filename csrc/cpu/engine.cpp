@@ -7,54 +7,17 @@
 
 #include "../model/engine_checks.h"
 #include "crew.h"
+#include "dispatch.h"
 #include "engine_kernels.h"
-#include "gban/isa.h"
 #include "network.h"
 #include "utterance.h"
 
 namespace gban {
 
-#define GBAN_DECLARE(isa)                    \
-  namespace isa {                            \
-  extern const EngineKernels engine_kernels; \
-  }
-GBAN_DECLARE(portable)
-#ifdef GBAN_HAS_NEON
-GBAN_DECLARE(neon)
-#endif
-#ifdef GBAN_HAS_AVX2
-GBAN_DECLARE(avx2)
-#endif
-#ifdef GBAN_HAS_AVX512
-GBAN_DECLARE(avx512)
-#endif
-#ifdef GBAN_HAS_AVX512VNNI
-GBAN_DECLARE(avx512vnni)
-#endif
-#undef GBAN_DECLARE
+GBAN_DECLARE_KERNELS(EngineKernels, engine_kernels)
+GBAN_WITH_AVX512VNNI(namespace avx512vnni { extern const EngineKernels engine_kernels; })
 
-const EngineKernels& engine_kernels() {
-  switch (current_isa()) {
-#ifdef GBAN_HAS_NEON
-    case Isa::neon:
-      return neon::engine_kernels;
-#endif
-#ifdef GBAN_HAS_AVX2
-    case Isa::avx2:
-      return avx2::engine_kernels;
-#endif
-#ifdef GBAN_HAS_AVX512
-    case Isa::avx512:
-      return avx512::engine_kernels;
-#endif
-#ifdef GBAN_HAS_AVX512VNNI
-    case Isa::avx512vnni:
-      return avx512vnni::engine_kernels;
-#endif
-    default:
-      return portable::engine_kernels;
-  }
-}
+const EngineKernels& engine_kernels() { GBAN_CHOOSE_KERNELS(engine_kernels, avx512vnni) }
 
 const char* precision_name(Precision precision) {
   return precision == Precision::fp32 ? "fp32" : precision == Precision::fp16 ? "fp16" : "int8";

@@ -5,31 +5,12 @@
 #include <stdexcept>
 #include <string>
 
+#include "dispatch.h"
 #include "frontend_plan.h"
-#include "gban/isa.h"
 
 namespace gban {
 
-#if defined(GBAN_HAS_PORTABLE)
-namespace portable {
-extern const FrontendKernels frontend_kernels;
-}
-#endif
-#if defined(GBAN_HAS_NEON)
-namespace neon {
-extern const FrontendKernels frontend_kernels;
-}
-#endif
-#if defined(GBAN_HAS_AVX2)
-namespace avx2 {
-extern const FrontendKernels frontend_kernels;
-}
-#endif
-#if defined(GBAN_HAS_AVX512)
-namespace avx512 {
-extern const FrontendKernels frontend_kernels;
-}
-#endif
+GBAN_DECLARE_KERNELS(FrontendKernels, frontend_kernels)
 
 namespace {
 
@@ -120,25 +101,7 @@ const FrontendPlan& frontend_plan() {
   return plan;
 }
 
-const FrontendKernels& frontend_kernels() {
-  switch (current_isa()) {
-#if defined(GBAN_HAS_AVX512)
-    case Isa::avx512:
-    case Isa::avx512vnni:  // nothing in it for these
-      return avx512::frontend_kernels;
-#endif
-#if defined(GBAN_HAS_AVX2)
-    case Isa::avx2:
-      return avx2::frontend_kernels;
-#endif
-#if defined(GBAN_HAS_NEON)
-    case Isa::neon:
-      return neon::frontend_kernels;
-#endif
-    default:
-      return portable::frontend_kernels;
-  }
-}
+const FrontendKernels& frontend_kernels(){GBAN_CHOOSE_KERNELS(frontend_kernels, avx512)}
 
 std::int64_t frame_count(std::int64_t samples) {
   samples = std::min(samples, kMaxSamples);

@@ -119,6 +119,25 @@ class ModelFile:
         )
 
 
+class OfModelFile:
+    """What every backend that runs a model file says of it."""
+
+    def __init__(self, file: ModelFile) -> None:
+        self._file = file
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        return self._file.labels
+
+    @property
+    def config(self) -> GBANConfig:
+        return self._file.config
+
+    @property
+    def vocabulary(self) -> Vocabulary:
+        return self._file.vocabulary
+
+
 def open_backend(
     file: ModelFile, backend: str, *, precision: str, threads: int, device: int
 ) -> tuple[Backend, str]:

@@ -6,13 +6,11 @@ import os
 from collections.abc import Sequence
 from typing import Any
 
-from gban_edge.config import GBANConfig
 from gban_edge.core import native
-from gban_edge.runtime.backend import Floats, Ids, ModelFile, Output, output_of
-from gban_edge.text import Vocabulary
+from gban_edge.runtime.backend import Floats, Ids, ModelFile, OfModelFile, Output, output_of
 
 
-class CpuBackend:
+class CpuBackend(OfModelFile):
     """The network of ``file`` with its weights packed for this processor's instruction set.
 
     Args:
@@ -28,24 +26,12 @@ class CpuBackend:
         if isinstance(threads, bool) or not isinstance(threads, int) or threads < 1:
             raise ValueError(f"threads must be an integer of at least 1, got {threads!r}")
         self._engine: Any = native().Engine(os.fsencode(file.path), precision)
-        self._file = file
+        super().__init__(file)
         self._threads = threads
 
     @property
     def name(self) -> str:
         return f"cpu {self._engine.precision} {self._engine.isa}"
-
-    @property
-    def labels(self) -> tuple[str, ...]:
-        return self._file.labels
-
-    @property
-    def config(self) -> GBANConfig:
-        return self._file.config
-
-    @property
-    def vocabulary(self) -> Vocabulary:
-        return self._file.vocabulary
 
     def run(self, features: Sequence[Floats], ids: Sequence[Ids]) -> list[Output]:
         """As :meth:`Backend.run`; no result depends on the threads or on who shares the call."""

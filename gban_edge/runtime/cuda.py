@@ -6,10 +6,8 @@ import os
 from collections.abc import Sequence
 from typing import Any
 
-from gban_edge.config import GBANConfig
 from gban_edge.core import native
-from gban_edge.runtime.backend import Floats, Ids, ModelFile, Output, output_of
-from gban_edge.text import Vocabulary
+from gban_edge.runtime.backend import Floats, Ids, ModelFile, OfModelFile, Output, output_of
 
 # The calling thread watches for the result, or sleeps until the GPU interrupts.
 WAITS = ("spin", "block")
@@ -56,7 +54,7 @@ def open_cuda(
         return str(error)
 
 
-class CudaBackend:
+class CudaBackend(OfModelFile):
     """The network of ``file`` on GPU number ``device``.
 
     Args:
@@ -75,25 +73,13 @@ class CudaBackend:
             raise ValueError(f"wait must be one of {', '.join(WAITS)}, got {wait!r}")
         core = native()
         self._engine: Any = core.CudaEngine(os.fsencode(file.path), precision, device, wait)
-        self._file = file
+        super().__init__(file)
         self._precision = precision
         self.gpu: str = core.cuda_devices()["found"][device]["name"]
 
     @property
     def name(self) -> str:
         return f"cuda {self._precision} {self.gpu}"
-
-    @property
-    def labels(self) -> tuple[str, ...]:
-        return self._file.labels
-
-    @property
-    def config(self) -> GBANConfig:
-        return self._file.config
-
-    @property
-    def vocabulary(self) -> Vocabulary:
-        return self._file.vocabulary
 
     def run(self, features: Sequence[Floats], ids: Sequence[Ids]) -> list[Output]:
         """As :meth:`Backend.run`; calls from several threads take turns."""
