@@ -51,7 +51,8 @@ int prepare(const CudaEngine& engine, std::int64_t frames, std::int64_t words, s
 }  // namespace
 
 void init_engine_cuda(py::module_& module) {
-  py::class_<CudaEngine>(module, "CudaEngine")
+  // Local: the tests load this into one process twice, compiled for a GPU and on the shim.
+  py::class_<CudaEngine>(module, "CudaEngine", py::module_local())
       .def(py::init(&load), py::arg("path"), py::arg("precision") = "fp32", py::arg("device") = 0,
            py::arg("wait") = "spin")
       .def("run", &run, py::arg("features"), py::arg("words"))
