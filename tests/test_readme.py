@@ -2,15 +2,11 @@
 
 import re
 import subprocess
-import wave
 
-import numpy as np
 import pytest
 from helpers import ROOT
-from runtime_models import make_model
 
 from gban_edge import info
-from gban_edge.config import GBANConfig
 
 TEXT = (ROOT / "README.md").read_text()
 
@@ -63,23 +59,6 @@ def test_the_python_in_it_runs():
     assert blocks
     for block in blocks:
         exec(compile(block, "README.md", "exec"), {})
-
-
-def test_the_python_that_runs_a_model_runs(tmp_path, monkeypatch):
-    """Of a random model and noise, in the place of what a reader has."""
-    model = make_model(tmp_path / "model.safetensors", GBANConfig(vocabulary=20, hidden=16))
-    sound = (3000 * np.random.default_rng(0).standard_normal(16000)).astype(np.int16)
-    with wave.open(str(tmp_path / "speech.wav"), "wb") as file:
-        file.setparams((1, 2, 16000, 0, "NONE", ""))
-        file.writeframes(sound.tobytes())
-    monkeypatch.chdir(tmp_path)
-    blocks = [b for b in re.findall(r"```python\n(.*?)```", TEXT, re.DOTALL) if "RUN/" in b]
-    assert len(blocks) == 2
-    for block in blocks:
-        code = re.sub(r'"runs/RUN[^"]*"', repr(str(model.path)), block)
-        names = {"microphone": [sound[:320], sound[320:]]}
-        exec(compile(code, "README.md", "exec"), names)
-    assert "network" in names
 
 
 def test_no_registry_host_is_named():

@@ -92,11 +92,20 @@ def test_it_leaves_models_and_predictions_and_nothing_half_done(finished):
     assert not list(out.rglob(".*.part"))
 
 
-def test_readmes_python_block_works_on_a_finished_run(finished, capsys):
-    out, _ = finished
-    block = re.search(r"```python\n(.*?)```", (ROOT / "README.md").read_text(), re.DOTALL).group(1)
-    exec(block.replace("runs/RUN", str(out)), {})
-    assert capsys.readouterr().out.startswith("('ang', 'hap', 'neu', 'sad') 128 ")
+def test_readmes_python_blocks_work_on_a_finished_run(finished, tmp_path, monkeypatch, capsys):
+    """Those that name a run; the others are tried in test_readme.py."""
+    sound = speech_like(np.random.default_rng(0), 16000).astype(np.float32)
+    soundfile.write(tmp_path / "speech.wav", sound, 16000)
+    monkeypatch.chdir(tmp_path)
+    text = (ROOT / "README.md").read_text()
+    blocks = [b for b in re.findall(r"```python\n(.*?)```", text, re.DOTALL) if "runs/RUN" in b]
+    assert len(blocks) == 2
+    for block in blocks:
+        names = {"microphone": [sound[:320], sound[320:]]}
+        exec(block.replace("runs/RUN", str(finished[0])), names)
+    printed = capsys.readouterr().out
+    assert re.match(r"(ang|hap|neu|sad) 0\.\d\d \(ang .* in 1\.0 s; c(pu|uda) fp32", printed)
+    assert names["network"].training is False
 
 
 def test_bars_on_a_terminal(cache, tmp_path):
