@@ -96,8 +96,4 @@ void PackedMatrix::pack_integers(const float* weights) {
   }
 }
 
-std::int64_t PackedMatrix::bytes() const {
-  return data_.size() + 4 * (scales_.size() + bias_.size() + offsets_.size());
-}
-
 }  // namespace gban

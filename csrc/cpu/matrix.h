@@ -80,7 +80,6 @@ class PackedMatrix {
                Storage storage, VectorShape shape, int group = 0);
 
   const Matrix& view() const { return view_; }
-  std::int64_t bytes() const;
 
  private:
   void pack(const float* weights);

@@ -126,8 +126,8 @@ std::vector<float> all_taps(const Packing& p) {
   return rows;
 }
 
-// The process with a loaded model is to stay within three times the model file, and this within
-// half of that, the rest being the other weights, the program and an utterance's own memory.
+// The process with a loaded model is to stay within three times the model file; the weights and the
+// table within 2.25 times, the rest being the program and an utterance's own memory.
 bool table_is_small(const Config& c, std::int64_t row, std::int64_t others) {
   const std::int64_t file = c.vocabulary * c.embedding + others;
   return c.vocabulary * row + others <= 2 * file + file / 4;
