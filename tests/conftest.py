@@ -45,3 +45,11 @@ def finished(cache: Path, smoke_corpus: Path, tmp_path_factory: pytest.TempPathF
     done = run_folds(*SHORT, "--out", out, "--cache", cache)
     assert done.returncode == 0, done.stderr
     return out, done
+
+
+@pytest.fixture(scope="session")
+def parity_case(tmp_path_factory: pytest.TempPathFactory):
+    """The network and the 300 utterances of tests/parity.py."""
+    from parity import make_case
+
+    return make_case(tmp_path_factory.mktemp("parity") / "gban.safetensors", seed=1)

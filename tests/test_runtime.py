@@ -198,9 +198,14 @@ def test_where_a_model_file_is_looked_for(model, tmp_path):
 @pytest.mark.parametrize(
     ("options", "error", "words"),
     [
-        ({"backend": "gpu"}, ValueError, "backend must be one of auto, cpu, cuda, got 'gpu'"),
-        ({"backend": "tensorrt"}, RuntimeError, "backend tensorrt is not in this version"),
-        ({"backend": "onnxruntime"}, RuntimeError, "backend onnxruntime is not in this version"),
+        ({"backend": "gpu"}, ValueError, "auto, cpu, cuda, onnxruntime, tensorrt, got 'gpu'"),
+        (
+            {"backend": "tensorrt"},
+            ValueError,
+            r"reads an ONNX file .* or a TensorRT engine .*, got",
+        ),
+        ({"backend": "onnxruntime"}, ValueError, "gban-edge export MODEL -o FILE"),
+        ({"wait": "poll"}, ValueError, "wait must be one of spin, block, got 'poll'"),
         ({"precision": "fp8"}, ValueError, "precision must be one of fp32, fp16, int8, got 'fp8'"),
         ({"threads": 0}, ValueError, "threads must be an integer of at least 1, got 0"),
         ({"threads": 1.5}, ValueError, "threads must be an integer of at least 1, got 1.5"),
@@ -268,7 +273,8 @@ def test_cuda_is_chosen_where_it_is(model, rec, monkeypatch):
     assert (chosen.backend, chosen.backend_reason) == (
         "cuda fp32 Second GPU", "cuda: Second GPU was found",
     )  # fmt: skip
-    assert core.engines == [("fp32", 1, "spin")]
+    EmotionRecognizer.from_pretrained(model.path, wait="spin")
+    assert core.engines == [("fp32", 1, "block"), ("fp32", 0, "spin")]
     assert chosen(PCM, WORDS).probabilities == rec(PCM, WORDS).probabilities
     with pytest.raises(ValueError, match=r"device must lie in 0\.\.1, got 2"):
         EmotionRecognizer.from_pretrained(model.path, device=2)

@@ -68,6 +68,7 @@ def network(
         raise ValueError(f"flavour must be one of {', '.join(FLAVOURS)}, got {flavour!r}")
     if flavour == "plugin":
         plugin.check(bundle)
+    check_range(bundle, PRECISIONS[precision])
     onnx = onnx_package()
     g = Graph(PRECISIONS[precision])
     write_nodes(g, bundle, flavour)
@@ -87,6 +88,17 @@ def network(
     onnx.helper.set_model_props(made, metadata(bundle, precision, flavour, bool(local)))
     onnx.checker.check_model(made, full_check=flavour == "plain" or bool(local))
     return made
+
+
+def check_range(bundle: Bundle, precision: type) -> None:
+    """ValueError for a weight that ``precision`` cannot hold."""
+    most = float(np.finfo(precision).max)
+    for name, weight in bundle.weights.items():
+        greatest = float(np.abs(weight).max())
+        if greatest > most:
+            raise ValueError(
+                f"{name} holds {greatest:g}, more than half precision can ({most:g}); export fp32"
+            )
 
 
 def write_nodes(g: Graph, bundle: Bundle, flavour: str) -> None:

@@ -9,7 +9,7 @@ import numpy as np
 
 from gban_edge.bundle import Bundle
 from gban_edge.deploy import onnx_network as plain
-from gban_edge.deploy.onnx_graph import Graph, onnx_package
+from gban_edge.deploy.onnx_graph import Array, Graph, onnx_package
 from gban_edge.deploy.onnx_network import Alignment, Modality, Steps
 
 DOMAIN, VERSION = "gban_edge", "1"
@@ -43,12 +43,12 @@ def bilstm(g: Graph, bundle: Bundle, speech: Steps, text: Steps) -> tuple[Modali
     lengths = [g.cast(one.steps, np.int64) for one in (speech, text)]
     x, y = speech.x, text.x
     for layer in range(bundle.config.lstm_layers):
-        weights = {}
+        weights: dict[str, Any] = {}
         for modality in ("speech", "text"):
             for part, value in zip(
                 "WRB", plain.layer_weights(bundle, modality, layer), strict=True
             ):
-                array = np.ascontiguousarray(value, g.precision)
+                array: Array = np.ascontiguousarray(value, g.precision)
                 weights[f"{modality}_{part}"] = onnx.numpy_helper.from_array(array)
         x, h_s, y, h_t = g.ops(
             "BiLSTM", 4, x, lengths[0], y, lengths[1], domain=DOMAIN,

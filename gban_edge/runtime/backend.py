@@ -19,9 +19,26 @@ from gban_edge.text import Vocabulary
 Floats = NDArray[np.float32]
 Ids = NDArray[np.int32]
 
-NAMES = ("auto", "cpu", "cuda")
-LATER = ("tensorrt", "onnxruntime")
+NAMES = ("auto", "cpu", "cuda", "onnxruntime", "tensorrt")
 PRECISIONS = ("fp32", "fp16", "int8")
+# Until a result is there the calling thread watches for it, or sleeps until the GPU interrupts.
+WAITS = ("spin", "block")
+# What a file is by the end of its name, and what each backend reads.
+MODEL, ONNX, ENGINE = "a model file", "an ONNX file (.onnx)", "a TensorRT engine (.engine)"
+KINDS = {".onnx": ONNX, ".engine": ENGINE}
+READS = {
+    "auto": (MODEL,),
+    "cpu": (MODEL,),
+    "cuda": (MODEL,),
+    "onnxruntime": (ONNX,),
+    "tensorrt": (ONNX, ENGINE),
+}
+CHOSEN = {ONNX: "onnxruntime", ENGINE: "tensorrt"}
+CURES = {
+    MODEL: "; make an ONNX file of it: gban-edge export MODEL -o FILE.onnx",
+    ONNX: "; give the model file that it was exported from, or backend onnxruntime or tensorrt",
+    ENGINE: "; give the file that it was built from, or backend tensorrt",
+}
 
 
 @dataclass(frozen=True, eq=False)
@@ -139,35 +156,82 @@ class OfModelFile:
 
 
 def open_backend(
-    file: ModelFile, backend: str, *, precision: str, threads: int, device: int
+    path: Path, backend: str, *, precision: str | None, threads: int, device: int, wait: str
 ) -> tuple[Backend, str]:
-    """The backend called ``backend`` with the network of ``file`` loaded, and why it was chosen.
+    """The backend called ``backend`` with the network in ``path`` loaded, and why it was chosen.
 
-    "auto" takes the GPU where this build has CUDA, one is found and the network fits, else the CPU.
+    What the file is decides what may run it: a model file (.safetensors) the core, "cpu" or "cuda";
+    an ONNX file "onnxruntime" or "tensorrt"; a TensorRT engine (.engine) "tensorrt". "auto" takes
+    for a model file the GPU where this build has CUDA, one is found and the network fits, else the
+    CPU; for an ONNX file ONNX Runtime, for an engine TensorRT.
 
     Raises:
-        ValueError: an unknown backend or precision, a network that the engine does not run.
+        FileNotFoundError: no such file.
+        ValueError: an unknown backend, precision or wait, a file that the backend does not read, a
+            network that it does not run, a precision that an ONNX file or engine does not have.
         RuntimeError: the backend that was asked for cannot run here; says why and the cure.
     """
+    if backend not in NAMES:
+        raise ValueError(f"backend must be one of {', '.join(NAMES)}, got {backend!r}")
+    if precision not in (None, *PRECISIONS):
+        raise ValueError(f"precision must be one of {', '.join(PRECISIONS)}, got {precision!r}")
+    if wait not in WAITS:
+        raise ValueError(f"wait must be one of {', '.join(WAITS)}, got {wait!r}")
+    kind = KINDS.get(path.suffix, MODEL)
+    reason = f"{backend}: asked for"
+    if backend == "auto" and kind in CHOSEN:
+        backend = CHOSEN[kind]
+        reason = f"{backend}: the file is {kind}"
+    if kind not in READS[backend]:
+        wanted = " or ".join(READS[backend])
+        raise ValueError(f"backend {backend} reads {wanted}, got {path}{CURES[kind]}")
+    if backend == "onnxruntime":
+        return _open_onnxruntime(path, precision, threads), reason
+    if backend == "tensorrt":
+        return _open_tensorrt(path, precision, device, wait), reason
+    return _open_core(path, backend, precision or "fp32", threads, device, wait)
+
+
+def _open_core(
+    path: Path, backend: str, precision: str, threads: int, device: int, wait: str
+) -> tuple[Backend, str]:
+    """The core's engine on the CPU or a GPU, and why it."""
     from gban_edge.runtime.cpu import CpuBackend
     from gban_edge.runtime.cuda import open_cuda
 
-    if backend in LATER:
-        raise RuntimeError(
-            f"backend {backend} is not in this version of gban-edge; use one of {', '.join(NAMES)}"
-        )
-    if backend not in NAMES:
-        raise ValueError(f"backend must be one of {', '.join(NAMES)}, got {backend!r}")
-    if precision not in PRECISIONS:
-        raise ValueError(f"precision must be one of {', '.join(PRECISIONS)}, got {precision!r}")
+    file = ModelFile.read(path)
     if backend == "cpu":
         return CpuBackend(file, precision, threads), "cpu: asked for"
-    found = open_cuda(file, precision, device)
+    found = open_cuda(file, precision, device, wait)
     if not isinstance(found, str):
         return found, "cuda: asked for" if backend == "cuda" else f"cuda: {found.gpu} was found"
     if backend == "cuda":
         raise RuntimeError(f"backend cuda cannot run: {found}; or use backend cpu")
     return CpuBackend(file, precision, threads), f"cuda: {found}"
+
+
+def _open_onnxruntime(path: Path, precision: str | None, threads: int) -> Backend:
+    from gban_edge.runtime.onnxruntime import OnnxRuntimeBackend
+
+    made = OnnxRuntimeBackend(path, threads)
+    _check_precision(path, precision, made.facts.precision)
+    return made
+
+
+def _open_tensorrt(path: Path, precision: str | None, device: int, wait: str) -> Backend:
+    from gban_edge.runtime.tensorrt import open_tensorrt
+
+    made = open_tensorrt(path, device=device, wait=wait)
+    _check_precision(path, precision, made.precision)
+    return made
+
+
+def _check_precision(path: Path, wanted: str | None, found: str) -> None:
+    if wanted not in (None, found):
+        raise ValueError(
+            f"{path} is {found}, and precision {wanted} was asked for; export the model file with "
+            f"--precision {wanted}, or leave the precision out"
+        )
 
 
 def output_of(values: Mapping[str, Any]) -> Output:

@@ -7,10 +7,15 @@ from collections.abc import Sequence
 from typing import Any
 
 from gban_edge.core import native
-from gban_edge.runtime.backend import Floats, Ids, ModelFile, OfModelFile, Output, output_of
-
-# The calling thread watches for the result, or sleeps until the GPU interrupts.
-WAITS = ("spin", "block")
+from gban_edge.runtime.backend import (
+    WAITS,
+    Floats,
+    Ids,
+    ModelFile,
+    OfModelFile,
+    Output,
+    output_of,
+)
 
 
 def unavailable(device: int = 0) -> str | None:

@@ -11,7 +11,7 @@ from typing import NamedTuple
 from numpy.typing import ArrayLike
 
 from gban_edge import features
-from gban_edge.runtime.backend import Backend, Floats, ModelFile, open_backend
+from gban_edge.runtime.backend import Backend, Floats, open_backend
 from gban_edge.runtime.result import Result, make_result
 from gban_edge.runtime.sound import read_sound
 from gban_edge.runtime.stream import Stream
@@ -58,34 +58,41 @@ class EmotionRecognizer:
         path: str | os.PathLike[str],
         backend: str = "auto",
         *,
-        precision: str = "fp32",
+        precision: str | None = None,
         threads: int = 1,
         device: int = 0,
+        wait: str = "block",
         abstain_below: float = 0.0,
     ) -> EmotionRecognizer:
-        """Load a model file.
+        """Load a model file, an ONNX file exported from one, or a TensorRT engine built from that.
 
         Args:
-            path: the file, or a folder that holds exactly one ``*.safetensors``.
-            backend: "cpu", "cuda", or "auto": the GPU where this build has CUDA, one is found and
-                the network fits, else the CPU. ``backend_reason`` says what decided.
-            precision: how weights are stored: "fp32", "fp16", or on the CPU "int8".
+            path: the file, or a folder that holds exactly one ``*.safetensors`` (for the backends
+                "onnxruntime" and "tensorrt" one ``*.onnx``).
+            backend: for a model file "cpu", "cuda", or "auto": the GPU where this build has CUDA,
+                one is found and the network fits, else the CPU. For an ONNX file "onnxruntime"
+                (and "auto") or "tensorrt", which builds an engine unless its cache has one. For an
+                engine "tensorrt". ``backend_reason`` says what decided.
+            precision: how weights are stored: "fp32" (the default), "fp16", or on the CPU "int8".
+                An ONNX file or engine has its own; another is an error.
             threads: how many the CPU may use for a call.
             device: the number of the GPU.
+            wait: how a result of the GPU is waited for: "block" (the thread sleeps) or "spin" (the
+                shortest latency, at the cost of a busy core).
             abstain_below: 0 to 1: a result whose greatest probability is lower has no label.
 
         Raises:
             FileNotFoundError: no such file or folder, or a folder with no or several model files.
-            ValueError: a damaged model file, a network that the backend does not run, an argument
-                out of range.
+            ValueError: a damaged file, one that the backend does not read, a network that it does
+                not run, an argument out of range.
             RuntimeError: the backend asked for cannot run here, with the reason and the cure.
         """
         if isinstance(device, bool) or not isinstance(device, int) or device < 0:
             raise ValueError(f"device must be an integer of at least 0, got {device!r}")
-        file = ModelFile.read(find_model(path))
         network, reason = open_backend(
-            file, backend, precision=precision, threads=threads, device=device
-        )
+            find_model(path, backend), backend,
+            precision=precision, threads=threads, device=device, wait=wait,
+        )  # fmt: skip
         return cls(network, reason, abstain_below)
 
     @property
@@ -131,9 +138,9 @@ class EmotionRecognizer:
     ) -> list[Result]:
         """The emotions of several utterances (sound, words), by one call of the backend.
 
-        Each result is that of the utterance alone: on the CPU to the last bit, on a GPU but for
-        rounding. Arguments and errors are those of a single call; a message begins with the number
-        of its utterance, and none is computed then.
+        Each result is that of the utterance alone: of the backend "cpu" to the last bit, of others
+        but for rounding. Arguments and errors are those of a single call; a message begins with
+        the number of its utterance, and none is computed then.
         """
         begin = perf_counter()
         heard = []
@@ -186,8 +193,8 @@ class EmotionRecognizer:
         ]
 
 
-def find_model(path: str | os.PathLike[str]) -> Path:
-    """The model file that ``path`` is, or the only one in the folder that it is.
+def find_model(path: str | os.PathLike[str], backend: str = "auto") -> Path:
+    """The file that ``path`` is, or the only one for ``backend`` in the folder that it is.
 
     Raises:
         FileNotFoundError: neither; says what is there.
@@ -200,10 +207,13 @@ def find_model(path: str | os.PathLike[str]) -> Path:
             f"model file {place} does not exist; this version takes a file or a folder, and no "
             "name of the Hugging Face hub"
         )
-    found = sorted(place.glob("*.safetensors"))
+    kind, ending = "model file", "*.safetensors"
+    if backend in ("onnxruntime", "tensorrt"):
+        kind, ending = "ONNX file", "*.onnx"
+    found = sorted(place.glob(ending))
     if len(found) != 1:
         names = ", ".join(file.name for file in found[:5]) or "none"
         raise FileNotFoundError(
-            f"folder {place} must hold exactly one model file (*.safetensors), got {names}"
+            f"folder {place} must hold exactly one {kind} ({ending}), got {names}"
         )
     return found[0]

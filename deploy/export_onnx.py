@@ -1,0 +1,17 @@
+#!/usr/bin/env python3
+"""A model file's network as ONNX; the same as ``gban-edge export``.
+
+python deploy/export_onnx.py MODEL -o FILE [--precision fp32|fp16] [--flavour plain|plugin]
+"""
+
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+
+import typer
+
+from gban_edge.commands import export
+
+if __name__ == "__main__":
+    typer.run(export)

@@ -1,0 +1,84 @@
+"""What ``gban-edge`` can do: a function a command. Imported by :mod:`gban_edge.cli` alone, since it
+needs typer and rich."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+from pathlib import Path
+from typing import Annotated, ParamSpec, TypeVar
+
+import typer
+from rich.console import Console
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+app = typer.Typer(
+    name="gban-edge",
+    help="The emotion in one spoken utterance, from its sound and its words, on the device.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+)
+
+
+def told(command: Callable[P, R]) -> Callable[P, R]:
+    """``command`` with what a user can mend told in one line and status 1, without a traceback."""
+
+    @functools.wraps(command)
+    def run(*args: P.args, **kwargs: P.kwargs) -> R:
+        try:
+            return command(*args, **kwargs)
+        except (ValueError, OSError, RuntimeError) as error:
+            Console(stderr=True).print(f"error: {error}", style="red", markup=False, soft_wrap=True)
+            raise typer.Exit(1) from None
+
+    return run
+
+
+@told
+def export(
+    model: Annotated[Path, typer.Argument(help="A model file (.safetensors).")],
+    output: Annotated[
+        Path | None,
+        typer.Option(
+            "--output", "-o", help="The ONNX file to write; beside the model file if left out."
+        ),
+    ] = None,
+    precision: Annotated[
+        str, typer.Option(help="fp32, or fp16: weights and states in half precision.")
+    ] = "fp32",
+    flavour: Annotated[
+        str,
+        typer.Option(
+            help="plain (standard operators), or plugin (nodes for TensorRT with this project's kernels)."
+        ),
+    ] = "plain",
+    strip_functions: Annotated[
+        bool,
+        typer.Option(
+            "--strip-functions",
+            help="Plugin flavour without what its nodes mean in standard operators: for TensorRT before 10.7.",
+        ),
+    ] = False,
+) -> None:
+    """Write a model file's network as ONNX."""
+    from gban_edge.deploy.onnx_export import export as write
+
+    path = output or model.with_suffix(".onnx")
+    write(model, path, precision=precision, flavour=flavour, functions=not strip_functions)
+    size = path.stat().st_size / 2**20
+    shape = flavour + (", functions stripped" if flavour == "plugin" and strip_functions else "")
+    Console().print(f"{path}: {precision}, {shape}, {size:.1f} MiB", markup=False, soft_wrap=True)
+
+
+@told
+def info() -> None:
+    """Every fact about this build and this machine, and what it lacks."""
+    from gban_edge.info import main
+
+    main()
+
+
+app.command()(export)
+app.command()(info)
