@@ -10,43 +10,18 @@ one product a vector.
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 import onnx
-from engine_case import Array, gated_weights, speech_filter, text_filter, text_tables
-from onnx import TensorProto, helper, numpy_helper
+from engine_case import gated_weights, speech_filter, text_filter, text_tables
+from onnx import TensorProto, helper
 
 from gban_edge.bundle import Bundle
+from gban_edge.deploy.onnx_graph import Graph
+from gban_edge.deploy.onnx_network import layer_weights
 from gban_edge.text import PAD_ID
 
 OPSET, IR = 17, 8
 TEXT_FORMS = ("convolutions", "products", "tables")
-
-
-class Graph:
-    """Nodes and constants as they are added; a value is known by its name."""
-
-    def __init__(self) -> None:
-        self.nodes: list[onnx.NodeProto] = []
-        self.constants: list[onnx.TensorProto] = []
-
-    def constant(self, value: Any, dtype: type = np.float32) -> str:
-        name = f"c{len(self.constants)}"
-        array = np.ascontiguousarray(np.asarray(value, dtype))
-        self.constants.append(numpy_helper.from_array(array, name))
-        return name
-
-    def op(self, kind: str, *inputs: str, **attributes: Any) -> str:
-        return self.ops(kind, 1, *inputs, **attributes)[0]
-
-    def ops(self, kind: str, outputs: int, *inputs: str, **attributes: Any) -> list[str]:
-        names = [f"v{len(self.nodes)}_{i}" for i in range(outputs)]
-        self.nodes.append(helper.make_node(kind, inputs, names, **attributes))
-        return names
-
-    def reshape(self, x: str, *shape: int) -> str:
-        return self.op("Reshape", x, self.constant(shape, np.int64))
 
 
 def network(
@@ -190,28 +165,11 @@ def bilstm(g: Graph, bundle: Bundle, modality: str, x: str) -> tuple[str, str]:
     """x [T, 1, width] -> states [T, D] and the last state [1, D] of the top layer."""
     H = bundle.config.hidden
     for layer in range(bundle.config.lstm_layers):
-        W, R, B = (g.constant(w) for w in lstm_weights(bundle, modality, layer))
+        W, R, B = (g.constant(w) for w in layer_weights(bundle, modality, layer))
         Y, Y_h = g.ops("LSTM", 2, x, W, R, B, hidden_size=H, direction="bidirectional")
         # [T, 2, 1, H]: one utterance, so the directions already lie side by side.
         x = g.reshape(Y, -1, 1, 2 * H)
     return g.reshape(Y, -1, 2 * H), g.reshape(Y_h, 1, 2 * H)
-
-
-def lstm_weights(bundle: Bundle, modality: str, layer: int) -> list[Array]:
-    """W [2, 4H, width], R [2, 4H, H], B [2, 8H], both biases."""
-    parts: list[list[Array]] = [[], [], []]
-    for direction in ("forward_layers", "backward_layers"):
-        prefix = f"{modality}.bilstm.{direction}.{layer}"
-        names = ("weight_ih_l0", "weight_hh_l0", "bias_ih_l0", "bias_hh_l0")
-        W, R, b, c = (onnx_gates(bundle.weights[f"{prefix}.{name}"]) for name in names)
-        for part, value in zip(parts, (W, R, np.concatenate([b, c])), strict=True):
-            part.append(value)
-    return [np.stack(part) for part in parts]
-
-
-def onnx_gates(rows: Array) -> Array:
-    i, f, g, o = np.split(rows, 4)
-    return np.concatenate([i, o, f, g])
 
 
 # --- alignment, fusion, classifier

@@ -53,7 +53,7 @@ class Graph:
         finally:
             self._scope = before
 
-    def constant(self, value: Any, dtype: Any) -> str:
+    def constant(self, value: Any, dtype: Any = np.float32) -> str:
         """A constant of the graph; equal ones are one."""
         array = np.ascontiguousarray(np.asarray(value, dtype)).reshape(np.shape(value))
         key = (array.dtype.str, array.shape, array.tobytes())
