@@ -4,13 +4,14 @@ import pytest
 
 from gban_edge.deploy.lacks import lacks
 
+MODES = {0: "15W", 2: "MAXN_SUPER"}
 COMPLETE = {
     "jetson": True,
     "compatible": ["nvidia,p3767-0005", "nvidia,tegra234"],
     "l4t": "36.4.3",
     "jetpack": "JetPack 6.2 (L4T R36.4.3)",
     "python": "3.10.12",
-    "power_mode": {"id": 2, "name": "MAXN_SUPER", "modes": {0: "15W", 2: "MAXN_SUPER"}, "maximum": 2},
+    "power_mode": {"id": 2, "name": "MAXN_SUPER", "modes": MODES, "maximum": 2},
     "gpu_clocks": {"17000000.gpu": {"mhz": 918, "minimum_mhz": 918, "maximum_mhz": 918}},
     "plugins": "/somewhere/libgban_edge_tensorrt.so",
     "rails_missing": "",
@@ -20,7 +21,7 @@ COMPLETE = {
         "headers": "/usr/include/aarch64-linux-gnu",
         "cuda": "12.6.68",
     },
-}  # fmt: skip
+}
 
 
 def only(**changes):

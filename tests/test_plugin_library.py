@@ -1,6 +1,7 @@
 """Where the plugin library is looked for, and which programs are found without importing them."""
 
 import hashlib
+import importlib
 import os
 import subprocess
 import sys
@@ -78,6 +79,7 @@ def modules(tmp_path, monkeypatch):
 
     def add(name, line):
         write(tmp_path / "site", {f"{name}/__init__.py": f"{line}\nraise OSError('imported')\n"})
+        importlib.invalidate_caches()
 
     return add
 

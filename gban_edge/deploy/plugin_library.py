@@ -37,7 +37,7 @@ def find(
 
 
 def _built(checkout: Path) -> list[Path]:
-    """In an installed package there is no csrc beside it, and its build folder is somebody else's."""
+    """Without a csrc beside it, the package is installed, and a build folder is another's."""
     if not (checkout / "csrc").is_dir():
         return []
     newest_first = sorted(

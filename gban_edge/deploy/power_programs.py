@@ -56,7 +56,8 @@ class Printed:
         self._process = _run(self._command)
         self._thread = threading.Thread(target=self._loop, name="gban-edge meter", daemon=True)
         self._thread.start()
-        if not self._begun.wait(self._first_line) or self._failure or not self._sums.samples:
+        self._begun.wait(self._first_line)
+        if not self._sums.samples:
             self._stopping = True
             self._end()
             raise self._failed()

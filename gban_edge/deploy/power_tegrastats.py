@@ -17,7 +17,7 @@ _RAM = re.compile(r"^RAM (\d+)/(\d+)MB(?= |$)")
 _SWAP = re.compile(r" SWAP (\d+)/(\d+)MB(?= |$)")
 _CPU = re.compile(r" CPU \[([^\]]*)\](?= |$)")
 _CORE = re.compile(r"(\d+)%@(\d+)")
-_EMC = re.compile(r" EMC_FREQ (\d+)%(?:@(\d+))?(?= |$)")
+_EMC = re.compile(r" EMC_FREQ (?:(\d+)%)?(?:@(\d+))?(?= |$)")
 _GPU = re.compile(r" GR3D_FREQ (?:(\d+)%)?(?:@(?:\[([\d,]+)\]|(\d+)))?(?= |$)")
 _TEMPERATURE = re.compile(r" ([A-Za-z]\w*)@(-?\d+(?:\.\d+)?)C(?:/-?\d+(?:\.\d+)?C)?(?= |$)")
 _RAIL = re.compile(r" ([A-Z]\w*) (-?\d+)mW/(-?\d+)mW(?:/(-?\d+)mW)?(?= |$)")
@@ -79,7 +79,7 @@ def parse_tegrastats(line: str) -> Tegrastats:
         swap_used=int(swap[1]) if swap else None,
         swap_total=int(swap[2]) if swap else None,
         cpus=_cores(text, line),
-        emc_percent=int(emc[1]) if emc else None,
+        emc_percent=int(emc[1]) if emc and emc[1] else None,
         emc_mhz=int(emc[2]) if emc and emc[2] else None,
         gpu_percent=int(gpu[1]) if gpu and gpu[1] else None,
         gpu_mhz=tuple(int(mhz) for mhz in clocks.split(",") if mhz),
