@@ -121,7 +121,7 @@ def test_a_jetson_that_lacks_nothing_and_one_without_rails(tmp_path, bare, monke
     (tmp_path / "sys/class/hwmon/hwmon1/name").unlink()
     lacks = [value for name, value in rows.rows(tmp_path) if name == "lacks"]
     assert len(lacks) == 1
-    assert lacks[0].startswith("energy cannot be read from the board itself: the rails found")
+    assert lacks[0].startswith("the power rails cannot be read from files: the rails found")
 
 
 def test_what_is_no_jetson_lacks_nothing(tmp_path):

@@ -125,7 +125,7 @@ def test_no_headers_where_there_is_no_plugin_library_either():
 
 
 def test_rails_that_cannot_be_read():
-    assert only(rails_missing="for a reason").endswith("from the board itself: for a reason")
+    assert only(rails_missing="for a reason").endswith("cannot be read from files: for a reason")
 
 
 def test_a_slower_power_mode_names_the_fastest_by_its_own_number():

@@ -118,7 +118,7 @@ def _headers(facts: Facts) -> str | None:
 
 def _rails(facts: Facts) -> str | None:
     reason = facts.get("rails_missing")
-    return f"energy cannot be read from the board itself: {reason}" if reason else None
+    return f"the power rails cannot be read from files: {reason}" if reason else None
 
 
 def _mode(facts: Facts) -> str | None:
