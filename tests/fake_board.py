@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import os
 import sys
+import threading
+import time
 from pathlib import Path
 
 HWMON = "sys/class/hwmon"
@@ -158,3 +160,40 @@ def agx_thor(root: Path, vin: bool = True) -> Path:
         f"{HWMON}/hwmon5/power1_input": "19780000\n",
     }
     return write(root, {**files, **ina3221(3, rails), **(chip if vin else {})})
+
+
+def rapl(root: Path, **packages: tuple[int, int]) -> Path:
+    """RAPL counters, name -> (microjoules, largest value); "_" stands for "-"."""
+    files = {}
+    for number, (name, (microjoules, largest)) in enumerate(packages.items()):
+        folder = f"sys/class/powercap/intel-rapl:{number}"
+        files[f"{folder}/name"] = f"{name.replace('_', '-')}\n"
+        files[f"{folder}/energy_uj"] = f"{microjoules}\n"
+        files[f"{folder}/max_energy_range_uj"] = f"{largest}\n"
+        files[f"{folder}:0/name"] = "core\n"
+        files[f"{folder}:0/energy_uj"] = "1\n"
+    return write(root, files)
+
+
+def tegrastats(root: Path, *lines: str, ends: bool = False) -> Path:
+    """A tegrastats that prints ``lines`` and then stays, or ends; says how it was called."""
+    stay = "" if ends else "time.sleep(60)"
+    called = root / "called"
+    code = (
+        "import sys, time\n"
+        f"open({str(called)!r}, 'a').write(' '.join(sys.argv[1:]) + '\\n')\n"
+        f"for line in {lines!r}:\n    print(line, flush=True)\n{stay}"
+    )
+    program(root, "tegrastats", code)
+    return called
+
+
+def thread_ended(seconds: float = 10.0) -> bool:
+    """Whether no meter's thread is left, after at most ``seconds``."""
+    until = time.monotonic() + seconds
+    while True:
+        if not any(thread.name == "gban-edge meter" for thread in threading.enumerate()):
+            return True
+        if time.monotonic() >= until:
+            return False
+        time.sleep(0.001)
