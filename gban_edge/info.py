@@ -49,9 +49,17 @@ def facts() -> list[tuple[str, str]]:
 
 def backends() -> str:
     """What EmotionRecognizer can run here, and why nothing else."""
-    cpu = f"cpu ({', '.join(PRECISIONS)})"
-    missing = unavailable()
-    return f"{cpu}, cuda (fp32, fp16)" if missing is None else f"{cpu}; cuda: {missing}"
+    there, not_there = [f"cpu ({', '.join(PRECISIONS)})"], []
+    for name, precisions, missing in (
+        ("cuda", "fp32, fp16", unavailable()),
+        ("onnxruntime", "of the file", onnxruntime.unavailable()),
+        ("tensorrt", "of the file", tensorrt.unavailable()),
+    ):
+        if missing is None:
+            there.append(f"{name} ({precisions})")
+        else:
+            not_there.append(f"{name}: {missing}")
+    return "; ".join([", ".join(there), *not_there])
 
 
 def _cuda(core: Any) -> list[tuple[str, str]]:
