@@ -1,6 +1,7 @@
 """Build the native core with CMake and ninja; everything else stands in pyproject.toml.
 
 GBAN_CUDA=auto (default) builds the CUDA kernels where nvcc works, 1 insists, 0 leaves them out.
+GBAN_CUDA_ARCHITECTURES ("87-real") builds them for one kind of GPU alone, which is quicker.
 """
 
 from __future__ import annotations
@@ -35,6 +36,7 @@ class CMakeBuild(build_ext):
             "-DCMAKE_BUILD_TYPE=Release",
             "-DGBAN_WERROR=OFF",  # a newer compiler's new warning must not stop a user
             f"-DGBAN_CUDA={os.environ.get('GBAN_CUDA', 'auto')}",
+            f"-DGBAN_CUDA_ARCHITECTURES={os.environ.get('GBAN_CUDA_ARCHITECTURES', '')}",
         ]  # fmt: skip
         subprocess.run(configure, check=True)
         subprocess.run(["cmake", "--build", str(build), "--target", "_core"], check=True)
