@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import pairwise
 
 from gban_edge.features import FFT, HOP, MAX_SAMPLES
 from gban_edge.runtime.words import MAX_WORDS
@@ -14,8 +15,8 @@ MAX_FRAMES = 1 + (MAX_SAMPLES - FFT) // HOP
 """747, what the frontend makes of 7.5 s of sound, the longest that it hears."""
 
 # What an utterance costs grows with its padded length, since the BiLSTM takes its steps one after
-# the other; what a bucket costs is a profile to build and a graph to keep. So: 2 s, 4 s and 7.5 s of
-# sound, each with the words of quick speech (4 a second), and one that takes everything.
+# the other; what a bucket costs is a profile to build and a graph to keep. So: 2 s, 4 s and 7.5 s
+# of sound, each with the words of quick speech (4 a second), and one that takes everything.
 BUCKETS: tuple[Bucket, ...] = ((197, 8), (397, 16), (MAX_FRAMES, 32), (MAX_FRAMES, MAX_WORDS))
 
 
@@ -38,7 +39,7 @@ def check_buckets(buckets: Sequence[Bucket], minimum_frames: int) -> tuple[Bucke
                 f"buckets must have at least {minimum_frames} frames (the network's receptive "
                 f"field) and 1 word, got {frames}x{words}"
             )
-    for first, second in zip(wanted, wanted[1:], strict=False):
+    for first, second in pairwise(wanted):
         if first == second or first[0] > second[0] or first[1] > second[1]:
             raise ValueError(
                 "buckets must ascend, frames and words alike, got "
