@@ -102,6 +102,8 @@ def prepare(
         raise ValueError(f"workspace must be at least 1 MiB, got {workspace}")
     if level is not None and level not in LEVELS:
         raise ValueError(f"level must be 0 to 5, got {level}")
+    if dynamic and tuple(buckets) != BUCKETS:
+        raise ValueError("buckets cannot be given with dynamic, which takes every length")
     source = Source.read(onnx_path)
     shapes = () if dynamic else check_buckets(buckets, source.facts.config.receptive_field)
     machine = find(module)
@@ -150,8 +152,10 @@ def carry_out(
         raise failed(plan.machine, "build an engine of", plan.source.path, told)
     timings.keep(config)
     seconds = round(time.perf_counter() - started, 3)
+    # What it calls an error and builds nonetheless is a warning to whoever reads of the engine.
+    warnings = (*told.warnings, *(f"error: {message}" for message in told.errors))
     facts = plan.source.facts
-    return engine_file.write(path, bytes(made), plan.key, facts, seconds, tuple(told.warnings))
+    return engine_file.write(path, bytes(made), plan.key, facts, seconds, warnings)
 
 
 def _parsed(plan: Plan, builder: Any, told: Log) -> Any:

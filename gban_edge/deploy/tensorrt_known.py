@@ -8,10 +8,10 @@ import re
 # the members of tensorrt_rtx.ComputeCapability in 1.7.
 RTX_CAPABILITIES = ("7.5", "8.0", "8.6", "8.9", "12.0", "12.1")
 ORIN, THOR = "8.7", "11.0"
-OLDEST = (10, 0)  # strongly typed networks as this project writes them, and IPluginV3
+OLDEST = (10,)  # strongly typed networks as this project writes them, and IPluginV3
 FUNCTIONS = (10, 7)  # from here on the parser prefers a registered plugin to a function body
 ORIN_CUDA_13 = (10, 16)  # the release notes of 10.16.1 bring Orin back
-JETSON_11 = (11, 4)  # the migration guide of 11.4.1; those of 11.2 and 11.3 say "not supported"
+JETSON_11 = (11, 4, 1)  # its migration guide; those of 11.2.1 and 11.3.0 say "not supported"
 
 
 def refusal(
@@ -60,6 +60,8 @@ def _rtx(version: str, capability: str, flavour: str, running: bool) -> str | No
 
 def _tensorrt(version: str, cuda: str | None, capability: str, jetpack: str | None) -> str | None:
     number = numbers(version)
+    if not number:
+        return None
     if number < OLDEST:
         old = " (JetPack 5)" if numbers(jetpack)[:1] == (5,) or number[:1] == (8,) else ""
         return (

@@ -32,12 +32,12 @@ def library(facts: OnnxFacts, plugin: str | os.PathLike[str] | None = None) -> P
             )
         return None
     if plugin is None:
-        from gban_edge.deploy import plugin_library
+        from gban_edge.deploy.plugin_library import find, missing
 
-        found = plugin_library.find()
+        found = find()
         if found is None:
             raise RuntimeError(
-                f"the ONNX file has plugin nodes: {plugin_library.missing()}; or export the model "
+                f"the ONNX file has plugin nodes: {missing()}; or export the model "
                 "with --flavour plain"
             )
         return found
