@@ -167,7 +167,9 @@ def _parsed(plan: Plan, builder: Any, told: Log) -> Any:
     parser = trt.OnnxParser(network, told)
     if not parser.parse(plan.source.data):
         if parser.num_errors:
-            told.errors.insert(0, str(parser.get_error(0).desc()))
+            error = parser.get_error(0)
+            node = f"{error.node_operator()} node {error.node_name()}: " * bool(error.node_name())
+            told.errors.insert(0, f"{node}{error.desc()}")
         raise failed(plan.machine, "read", path, told)
     for what, count, get, wanted in (
         ("inputs", network.num_inputs, network.get_input, INPUTS),
