@@ -146,6 +146,7 @@ class Builder(Bound):
 
     def build_serialized_network(self, network: Network, config: Config) -> Memory | None:
         self.fake.calls.append(("build_serialized_network", config.profiles))
+        self.fake.behave.meanwhile()
         for severity, message in self.fake.behave.says:
             self.fake.say(severity, message)
         return None if self.fake.behave.build_fails else Memory(self.fake.behave.plan)
@@ -195,6 +196,7 @@ def make(version: str, name: str = "tensorrt") -> Any:
     fake.behave = SimpleNamespace(
         inputs=INPUTS, plugin_layers=2, parse_error=None, says=[], build_fails=False,
         refuses_shapes=False, no_builder=False, plan=b"a plan", creators_by_registry=set(),
+        meanwhile=lambda: None,
     )  # fmt: skip
     fake.say = lambda severity, message: fake.loggers[-1].log(severity, message)
     fake.ILogger = ILogger
