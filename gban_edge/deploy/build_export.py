@@ -6,9 +6,11 @@ import os
 from pathlib import Path
 
 from gban_edge import bundle
+from gban_edge.bundle import Bundle
 from gban_edge.deploy import onnx_export, onnx_plugin
 from gban_edge.deploy.tensorrt_known import FUNCTIONS, numbers
 from gban_edge.deploy.tensorrt_module import Machine, find
+from gban_edge.files import write_bytes
 
 FLAVOURS = ("auto", *onnx_export.FLAVOURS)
 
@@ -37,17 +39,19 @@ def exported(
     """
     if flavour not in FLAVOURS:
         raise ValueError(f"flavour must be one of {', '.join(FLAVOURS)}, got {flavour!r}")
+    network = bundle.load(model)
     machine = find(module)
     if flavour == "auto":
-        flavour = _suiting(model, machine, plugin)
+        flavour = _suiting(network, machine, plugin)
     path = beside.with_name(f"{beside.name}-{precision}-{flavour}.onnx")
     # TensorRT before 10.7 would take the function for the plugin.
     functions = numbers(machine.version)[:2] >= FUNCTIONS
-    onnx_export.export(model, path, precision=precision, flavour=flavour, functions=functions)
+    made = onnx_export.network(network, precision, flavour, functions)
+    write_bytes(path, made.SerializeToString())
     return path
 
 
-def _suiting(model: Path, machine: Machine, plugin: str | os.PathLike[str] | None) -> str:
+def _suiting(network: Bundle, machine: Machine, plugin: str | os.PathLike[str] | None) -> str:
     """The flavour for this machine and this network."""
     from gban_edge.deploy.plugin_library import find as find_library
 
@@ -55,7 +59,7 @@ def _suiting(model: Path, machine: Machine, plugin: str | os.PathLike[str] | Non
     if machine.module != "tensorrt" or not here:
         return "plain"
     try:
-        onnx_plugin.check(bundle.load(model))
+        onnx_plugin.check(network)
     except ValueError:
         return "plain"
     return "plugin"
