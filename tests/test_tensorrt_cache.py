@@ -149,6 +149,12 @@ def test_a_build_that_fails_leaves_nothing_and_no_lock(here, exported):
     assert here.wants(exported["fp32-1"]).plan() == b"a plan"
 
 
+def test_a_cache_that_cannot_be_written(here, exported):
+    here.folder.write_text("a file where the folder should be")
+    with pytest.raises(RuntimeError, match=r"cache cannot be written .*GBAN_EDGE_CACHE"):
+        here.wants(exported["fp32-1"])
+
+
 def test_two_threads_build_one_engine(here, exported):
     """The second comes while the first builds, waits, and takes what was built."""
     waiting, results, said = threading.Event(), [], []

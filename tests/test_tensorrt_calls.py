@@ -16,9 +16,8 @@ from gban_edge.deploy import tensorrt_module
 from gban_edge.deploy.onnx_export import export
 from gban_edge.deploy.tensorrt_build import build
 from gban_edge.runtime.engine_buckets import BUCKETS
-from gban_edge.runtime.engine_file import EngineFile, file_digest
+from gban_edge.runtime.engine_file import EngineFile
 
-NODES = {("BiLSTM", "1", "gban_edge"), ("AlignPool", "1", "gban_edge")}
 CONFIG = GBANConfig.from_dict({**SMALL.to_dict(), "hidden": 128})
 
 
@@ -29,15 +28,11 @@ def machine(monkeypatch) -> Machines:
 
 @pytest.fixture(scope="module")
 def exported(tmp_path_factory):
-    """ONNX files by flavour; "stripped" is the plugin flavour without functions."""
+    """ONNX files by flavour."""
     folder = tmp_path_factory.mktemp("onnx")
     _, model = random_model(folder, CONFIG, 1)
-    for name, kind in (
-        ("plain", {}),
-        ("plugin", {"flavour": "plugin"}),
-        ("stripped", {"flavour": "plugin", "functions": False}),
-    ):
-        export(model, folder / f"{name}.onnx", **kind)
+    for flavour in ("plain", "plugin"):
+        export(model, folder / f"{flavour}.onnx", flavour=flavour)
     return {path.stem: path for path in folder.glob("*.onnx")}
 
 
@@ -125,6 +120,14 @@ def test_a_timing_cache_that_cannot_be_used(machine, exported, folders, stored):
     assert made.warnings == (f"timing cache {path} could not be used: begun anew",)
     assert ("create_timing_cache", b"") in fake.calls
     assert path.read_bytes() == b"timings of now"
+
+
+def test_a_timing_cache_that_cannot_be_written(machine, exported, folders):
+    machine.tensorrt(VERSIONS[0])
+    folders["cache"].write_text("a file where the folder should be")
+    (warning,) = build(exported["plain"], **folders).warnings
+    assert "timing-10.3.0-Orin-8.7.cache could not be written (" in warning
+    assert EngineFile.read(folders["path"]).plan() == b"a plan"
 
 
 def test_rtx_has_no_timing_cache_and_needs_no_gpu(machine, exported, folders):
@@ -252,63 +255,6 @@ def test_cuda_version_from_the_systems_package(tmp_path):
     status.write_text("Package: libnvinfer10\nStatus: ok\n\nPackage: z\nVersion: 1+cuda12.6\n")
     assert tensorrt_module._packaged_cuda(status) is None
     assert tensorrt_module._packaged_cuda(tmp_path / "absent") is None
-
-
-@pytest.fixture
-def library(tmp_path):
-    path = tmp_path / "libgban_edge_tensorrt.so"
-    path.write_bytes(b"a library")
-    return path
-
-
-@pytest.mark.parametrize(
-    ("version", "file"), [("10.3.0", "stripped"), ("10.16.2", "plugin"), ("11.4.1", "plugin")]
-)
-def test_the_plugin_library_is_loaded_and_in_the_key(
-    machine, exported, folders, library, version, file
-):
-    fake = machine.tensorrt(version)
-    opened = machine.opening(fake, NODES)
-    machine.library = library
-    made = build(exported[file], **folders)
-    assert opened == [str(library)]
-    assert made.key.plugin == file_digest(library)
-    assert not any(call[0] == "load_library" for call in fake.calls)
-    other = library.with_name("other.so")
-    other.write_bytes(b"another library")
-    with pytest.raises(RuntimeError, match=r"another library .* start a new process"):
-        build(exported[file], **folders, plugin=other)
-
-
-def test_a_library_that_was_open_before_tensorrt(machine, exported, folders, library):
-    """It did not register itself then: the registry is asked to load it."""
-    fake = machine.tensorrt("10.16.2")
-    machine.opening(fake, set())
-    fake.behave.creators_by_registry = NODES
-    build(exported["plugin"], **folders, plugin=library)
-    assert fake.calls[0] == ("load_library", str(library))
-
-
-def test_plugin_libraries_that_do_not_serve(machine, exported, folders, library):
-    fake = machine.tensorrt("10.16.2")
-    with pytest.raises(RuntimeError, match=r"no libgban_edge_tensorrt.so: .*--flavour plain"):
-        build(exported["plugin"], **folders)
-    with pytest.raises(FileNotFoundError, match=r"absent.so does not exist"):
-        build(exported["plugin"], **folders, plugin=folders["path"].with_name("absent.so"))
-    machine.opening(fake, set(), error="undefined symbol: x")
-    with pytest.raises(RuntimeError, match=r"cannot be loaded \(undefined symbol: x\).*10.16.2"):
-        build(exported["plugin"], **folders, plugin=library)
-    machine.opening(fake, {("BiLSTM", "1", "gban_edge")})
-    with pytest.raises(RuntimeError, match="did not register BiLSTM and AlignPool"):
-        build(exported["plugin"], **folders, plugin=library)
-
-
-def test_functions_in_the_plugins_place_are_an_error(machine, exported, folders, library):
-    fake = machine.tensorrt("10.16.2")
-    machine.opening(fake, NODES)
-    fake.behave.plugin_layers = 1
-    with pytest.raises(RuntimeError, match=r"made 1 plugins of the 2 plugin nodes"):
-        build(exported["plugin"], **folders, plugin=library)
 
 
 def test_the_fake_refuses_what_the_bindings_refuse():

@@ -150,7 +150,7 @@ def carry_out(
     made = builder.build_serialized_network(network, config)
     if made is None:
         raise failed(plan.machine, "build an engine of", plan.source.path, told)
-    timings.keep(config)
+    timings.keep(config, told)
     seconds = round(time.perf_counter() - started, 3)
     # What it calls an error and builds nonetheless is a warning to whoever reads of the engine.
     warnings = (*told.warnings, *(f"error: {message}" for message in told.errors))

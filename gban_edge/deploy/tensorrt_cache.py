@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from gban_edge.deploy.tensorrt_build import Plan, carry_out, prepare
-from gban_edge.deploy.tensorrt_timing import cache_folder
+from gban_edge.deploy.tensorrt_timing import VARIABLE, cache_folder
 from gban_edge.runtime.engine_buckets import BUCKETS, Bucket
 from gban_edge.runtime.engine_file import EngineFile
 
@@ -76,8 +76,15 @@ def _kept(path: Path, plan: Plan, tell: Callable[[str], None]) -> EngineFile | N
 def _alone(lock: Path, tell: Callable[[str], None]) -> Iterator[None]:
     """Hold ``lock`` against other processes and threads; waits for who holds it. The lock goes with
     its holder, however that ends; its empty file stays."""
-    lock.parent.mkdir(parents=True, exist_ok=True)
-    with lock.open("ab") as handle:
+    try:
+        lock.parent.mkdir(parents=True, exist_ok=True)
+        handle = lock.open("ab")
+    except OSError as error:
+        raise RuntimeError(
+            f"the engine cache {lock.parent} cannot be written ({error}); name another folder in "
+            f"{VARIABLE}"
+        ) from None
+    with handle:
         try:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:

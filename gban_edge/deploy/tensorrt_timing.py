@@ -46,7 +46,7 @@ class TimingCache:
             return
         try:
             stored = self.path.read_bytes()
-        except FileNotFoundError:
+        except OSError:  # none yet; a folder that cannot be used is told by keep
             stored = b""
         before = len(told.errors)
         if stored and not _set(config, stored):
@@ -56,13 +56,15 @@ class TimingCache:
         if not stored:
             _set(config, b"")
 
-    def keep(self, config: Any) -> None:
-        """Write what the builder knows now, whole."""
-        if self.path is None:
+    def keep(self, config: Any, told: Log) -> None:
+        """Write what the builder knows now, whole; the engine is good where that fails."""
+        known = config.get_timing_cache() if self.path is not None else None
+        if self.path is None or known is None:
             return
-        known = config.get_timing_cache()
-        if known is not None:
+        try:
             write_bytes(self.path, bytes(known.serialize()))
+        except OSError as error:
+            told.warnings.append(f"timing cache {self.path} could not be written ({error})")
 
 
 def _set(config: Any, stored: bytes) -> bool:
