@@ -1,5 +1,5 @@
-/* A CUDA driver without a GPU, for tests/test_cuda_driver.py: memory is the CPU's, nothing runs, what
- * is alive is counted, arguments are checked, and any call can be told to fail.
+/* A CUDA driver without a GPU, for tests/test_cuda_driver.py: memory is the CPU's, nothing runs,
+ * what is alive is counted, arguments are checked, and any call can be told to fail.
  *
  * Compiled with -DWITH_CUDA_H it includes the toolkit's cuda.h, which holds every function here to
  * the real one's arguments. */
@@ -21,7 +21,11 @@ typedef unsigned long long CUdeviceptr;
 enum { OK = 0, INVALID = 1, NO_MEMORY = 2, NO_CONTEXT = 201, BAD_HANDLE = 400, NOT_READY = 600 };
 enum { DEVICE, PINNED, STREAM, EVENT, GRAPH, EXEC, KINDS };
 
-static struct { int kind; void* at; size_t size; } objects[256];
+static struct {
+  int kind;
+  void* at;
+  size_t size;
+} objects[256];
 static int live[KINDS], contexts, devices = 2, capturing, recorded, launches, busy;
 static char failing[64];
 static int fail_at, fail_code, calls;
@@ -47,7 +51,7 @@ int fake_capturing(void) { return capturing; }
 static int fails(const char* name) {
   return strcmp(failing, name) == 0 && ++calls == fail_at ? fail_code : OK;
 }
-#define ENTER(name) \
+#define ENTER(name)             \
   const int told = fails(name); \
   if (told) return told
 #define WITH_CONTEXT \
