@@ -169,6 +169,17 @@ def test_a_failure_to_free_is_told_after_all_else_is_freed(fake, call, times):
         assert fake.nothing_is_left(), (call, nth)
 
 
+def test_closing_a_lost_context_leaves_the_threads_own_alone(fake):
+    mine, other = Context(Driver(fake.path)), Context(Driver(fake.path), 1)
+    with mine:
+        fake.refuse("cuCtxPushCurrent_v2", 1, 719)
+        with pytest.raises(CudaError, match=r"^cuCtxPushCurrent_v2"):
+            other.close()
+        assert fake.depth() == 1
+    mine.close()
+    assert fake.nothing_is_left()
+
+
 def test_every_call_of_the_driver_is_tried(fake):
     asked = {"cuInit", "cuGetErrorName", "cuGetErrorString"}
     assert set(SIGNATURES) == {*MAKING, *FREEING, *asked}

@@ -76,17 +76,22 @@ class _Primary:
         """Free everything, the last made first; the first error, after all was tried."""
         if self.context is None:
             return None
-        errors: list[CudaError] = []
-        calls: list[tuple[str, Any]] = [("cuCtxPopCurrent_v2", byref(c_void_p()))]
-        calls = [("cuCtxPushCurrent_v2", self.context), *reversed(self.alive), *calls]
-        for name, argument in [*calls, ("cuDevicePrimaryCtxRelease_v2", self.device)]:
-            try:
-                self.driver.call(name, argument)
-            except CudaError as error:
-                errors.append(error)
+        errors = [self._tried("cuCtxPushCurrent_v2", self.context)]
+        pushed = errors[0] is None
+        errors += [self._tried(destroy, handle) for destroy, handle in reversed(self.alive)]
+        if pushed:  # else it would be the thread's own that goes
+            errors.append(self._tried("cuCtxPopCurrent_v2", byref(c_void_p())))
+        errors.append(self._tried("cuDevicePrimaryCtxRelease_v2", self.device))
         self.alive.clear()
         self.context = None
-        return errors[0] if errors else None
+        return next((error for error in errors if error is not None), None)
+
+    def _tried(self, name: str, argument: Any) -> CudaError | None:
+        try:
+            self.driver.call(name, argument)
+        except CudaError as error:
+            return error
+        return None
 
 
 class Context:

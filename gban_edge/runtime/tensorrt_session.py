@@ -281,9 +281,14 @@ class Session:
             self._open = False
             try:
                 with self._context:  # in which TensorRT's destructors free what is theirs
-                    for slot in self.slots:
-                        slot.close()
-                    self._engine = None
-                    self._runtime = None
-            finally:
+                    self._forget()
+            finally:  # the context may be lost
+                self._forget()
                 self._context.close()
+
+    def _forget(self) -> None:
+        """Leave TensorRT's objects to its destructors, users first."""
+        for slot in self.slots:
+            slot.close()
+        self._engine = None
+        self._runtime = None
