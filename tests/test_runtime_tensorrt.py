@@ -1,66 +1,23 @@
 """TensorRT's backend, on a driver and a TensorRT in Python whose kernels are the exported ONNX."""
 
-import gc
 import subprocess
 import threading
 from dataclasses import replace
 
 import numpy as np
 import pytest
-from engine_policy import assert_like_gold, random_batch, random_model
-from fake_driver import FakeLibrary
-from fake_trt_runtime import FakeTensorRT, plan_of
+from engine_policy import assert_like_gold, random_batch
+from fake_trt_runtime import FakeTensorRT
+from trt_machine import BUCKETS, SMALL, Machine, Place
 
 from gban_edge.config import GBANConfig
 from gban_edge.deploy import tensorrt_cache, tensorrt_module
-from gban_edge.deploy.onnx_export import export
 from gban_edge.runtime import engine_file, tensorrt
-from gban_edge.runtime.cuda_driver import CudaError, Driver
-from gban_edge.runtime.engine_file import EngineKey
-from gban_edge.runtime.onnxruntime import OnnxRuntimeBackend
 from gban_edge.runtime.tensorrt import TensorRTBackend, open_tensorrt
 
-SMALL = GBANConfig(vocabulary=30, embedding=12, text_filters=8, hidden=16, fusion=16, classifier=16)
 PLUGIN = GBANConfig(vocabulary=20, embedding=12, text_filters=8, fusion=16, classifier=16)
-BUCKETS = ((70, 3), (150, 9), (150, 40), (321, 40))
 MAKING = ("cuMemAlloc_v2", "cuMemHostAlloc", "cuStreamCreate", "cuEventCreate",
           "cuGraphInstantiateWithFlags", "cuStreamBeginCapture_v2")  # fmt: skip
-
-
-class Place:
-    """A model, its engine file, and a machine to run it on."""
-
-    def __init__(self, folder, config=SMALL, precision="fp32", flavour="plain", seed=1):
-        self.model, path = random_model(folder, config, seed)
-        self.onnx = folder / f"{precision}{flavour}.onnx"
-        export(path, self.onnx, precision=precision, flavour=flavour)
-        self.facts = OnnxRuntimeBackend(self.onnx).facts
-        self.engine = self.written(folder / f"{precision}{flavour}.engine")
-
-    def written(self, path, key=None, facts=None, onnx=None, **changes):
-        key = key or EngineKey(
-            "10.3.0", "tensorrt", "Orin", "8.7", "", "0" * 64, self.facts.precision, BUCKETS
-        )
-        plan = plan_of((onnx or self.onnx).read_bytes(), changes.pop("buckets", BUCKETS), **changes)
-        return engine_file.write(path, plan, key, facts or self.facts, 1.0)
-
-
-class Machine:
-    """A driver and a TensorRT; what it opens is closed at the end of the test."""
-
-    def __init__(self):
-        self.library = FakeLibrary()
-        self.driver = Driver(self.library)
-        self.trt = FakeTensorRT(self.library)
-        self.opened = []
-
-    def open(self, engine, **how):
-        self.opened.append(TensorRTBackend(engine, trt=self.trt, driver=self.driver, **how))
-        return self.opened[-1]
-
-    def nothing_is_left(self):
-        gc.collect()
-        return self.library.nothing_is_left() and not self.trt.alive
 
 
 @pytest.fixture(scope="module")
@@ -72,12 +29,7 @@ def place(tmp_path_factory):
 def machine():
     made = Machine()
     yield made
-    for backend in made.opened:
-        try:
-            backend.close()
-        except CudaError:
-            assert made.library.lost
-    made.opened.clear()
+    made.close()
 
 
 def like(results, wanted):
@@ -211,25 +163,6 @@ def test_everything_is_freed(place, machine):
     assert machine.library.calls["cuDevicePrimaryCtxRetain"] == 2
 
 
-STALE = {
-    "TensorRT 10.3.0 is now 10.16.2": {"version": "10.16.2"},
-    "Python module tensorrt is now tensorrt_rtx": {"name": "tensorrt_rtx"},
-    "GPU Orin is now Thor, compute capability 8.7 is now 11.0": {"device": 1},
-    "GPU Orin is now Orin Nano": {"gpu": ("Orin Nano", (8, 7))},
-    "compute capability 8.7 is now 8.9": {"gpu": ("Orin", (8, 9))},
-}
-
-
-@pytest.mark.parametrize(("words", "now"), STALE.items())
-def test_an_engine_of_another_machine_is_not_loaded(place, machine, words, now):
-    machine.library.gpus[0] = now.get("gpu", machine.library.gpus[0])
-    machine.trt.__version__ = now.get("version", "10.3.0")
-    machine.trt.__name__ = now.get("name", "tensorrt")
-    with pytest.raises(RuntimeError, match=f"{words}.*build it anew on this machine: gban-edge bu"):
-        machine.open(place.engine, device=now.get("device", 0))
-    assert machine.nothing_is_left()
-
-
 def test_an_utterance_beyond_the_last_bucket(place, machine):
     backend = machine.open(place.engine)
     short, before = np.zeros((9, 52), np.float32), machine.library.calls["cuGraphLaunch"]
@@ -261,36 +194,6 @@ def test_bad_utterances(place, machine):
     assert backend.run([], []) == []
 
 
-def test_values_that_are_not_finite(place, machine):
-    backend, batch = machine.open(place.engine), random_batch(SMALL, 3, 2, 100, 4)
-    machine.trt.nan = True
-    with pytest.raises(RuntimeError, match="the network's values are not finite"):
-        backend.run(*batch)
-    machine.trt.nan = False
-    assert_like_gold(place.model, [vars(one) for one in backend.run(*batch)], batch, "fp32")
-
-
-NO_GRAPH = {
-    "is refused": "could not run an utterance .*Cannot capture a copy",
-    "is invalidated": "could not run an utterance .*Cannot capture a copy",
-    "is undone": r"could not capture its work .*it did not say why \(cuStreamEndCapture failed",
-}
-
-
-@pytest.mark.parametrize(("capture", "words"), NO_GRAPH.items())
-def test_without_a_graph_it_runs_and_says_so(place, machine, capture, words):
-    machine.trt.capture = capture
-    backend, batch = machine.open(place.engine), random_batch(SMALL, 3, 5, 321, 40)
-    assert backend.name == "tensorrt fp32 Orin, no graph"
-    with pytest.raises(AssertionError, match=words):
-        raise AssertionError(backend.no_graph)
-    assert_like_gold(place.model, [vars(one) for one in backend.run(*batch)], batch, "fp32")
-    assert not machine.library.graphs
-    machine.trt.fail["execute_async_v3"] = 2
-    with pytest.raises(RuntimeError, match=r"tensorrt 10\.3\.0 could not run an utterance"):
-        backend.run(*batch)
-
-
 @pytest.mark.parametrize("capture", ["works", "is refused"])
 def test_tensorrt_rtx(place, machine, tmp_path, capture):
     machine.trt = FakeTensorRT(machine.library, "tensorrt_rtx", "1.7.1")
@@ -302,97 +205,6 @@ def test_tensorrt_rtx(place, machine, tmp_path, capture):
     assert backend.name == f"tensorrt_rtx fp32 Orin{'' if reason is None else ', no graph'}"
     batch = random_batch(SMALL, 3, 3, 100, 4)
     assert_like_gold(place.model, [vars(one) for one in backend.run(*batch)], batch, "fp32")
-
-
-@pytest.mark.parametrize(
-    ("call", "times"),
-    {"cuDevicePrimaryCtxRetain": 1, "cuMemAlloc_v2": 1, "cuMemHostAlloc": 4, "cuStreamCreate": 1,
-     "cuEventCreate": 1, "cuGraphInstantiateWithFlags": 4, "cuGraphUpload": 4,
-     "cuGraphLaunch": 4}.items(),
-)  # fmt: skip
-def test_no_memory_at_any_allocation(place, call, times):
-    for nth in range(1, times + 1):
-        machine = Machine()
-        machine.library.refuse(call, nth, 2)
-        with pytest.raises(CudaError, match=f"^{call}.* failed: out of memory"):
-            machine.open(place.engine)
-        assert machine.nothing_is_left(), nth
-        machine.open(place.engine).close()
-
-
-@pytest.mark.parametrize(
-    ("call", "times", "words"),
-    [("Runtime", 1, "could not start"),
-     ("create_execution_context", 4, "could not make an execution context .* GPU memory could not"),
-     ("set_optimization_profile_async", 4, "could not take the bucket of .*profile is in use"),
-     ("set_tensor_address", 44, "could not take the bucket of .* frames and .* words"),
-     # Of each bucket once before the capture, once in it and, there being no graph, once after.
-     ("execute_async_v3", 6, "could not run an utterance .*unspecified launch failure")],
-)  # fmt: skip
-def test_each_failure_of_tensorrt_at_load(place, call, times, words):
-    for nth in {1, min(3, times), times}:
-        machine = Machine()
-        machine.trt.fail[call] = nth
-        if call == "execute_async_v3":
-            machine.trt.capture = "is refused"  # so that later calls than captures fail, too
-        with pytest.raises(RuntimeError, match=rf"^tensorrt 10\.3\.0 {words}"):
-            machine.open(place.engine)
-        assert machine.nothing_is_left(), nth
-
-
-def test_a_device_that_is_lost_is_an_error_that_says_so(place, machine):
-    backend, batch = machine.open(place.engine), random_batch(SMALL, 3, 2, 100, 4)
-    backend.run(*batch)
-    machine.library.lost = True
-    for _ in range(2):
-        with pytest.raises(CudaError, match="unspecified launch failure"):
-            backend.run(*batch)
-    machine.library.current.append(77 << 40)
-    with pytest.raises(CudaError, match="unspecified launch failure"):
-        backend.close()
-    assert machine.library.current == [77 << 40]
-    machine.library.current.clear()
-    backend.close()
-    assert machine.nothing_is_left()
-
-
-@pytest.mark.parametrize("call", ["cuGraphLaunch", "cuStreamQuery"])
-def test_after_a_failure_the_next_utterance_is_right(place, machine, call):
-    backend, batch = machine.open(place.engine), random_batch(SMALL, 3, 4, 321, 40)
-    machine.library.refuse(call, 2, 719)
-    with pytest.raises(CudaError, match=f"^{call} failed: unspecified launch failure"):
-        backend.run(*batch)
-    assert_like_gold(place.model, [vars(one) for one in backend.run(*batch)], batch, "fp32")
-    assert not machine.library.current
-
-
-def test_damaged_engines(place, machine, tmp_path):
-    engine = place.written(tmp_path / "x.engine")
-    engine.path.write_bytes(engine.path.read_bytes()[:-1])
-    with pytest.raises(ValueError, match="damaged"):
-        open_tensorrt(engine.path, trt=machine.trt, driver=machine.driver)
-    with pytest.raises(ValueError, match="damaged"):  # between the reading of the two
-        machine.open(engine)
-    foreign = engine_file.write(engine.path, b"not a plan", engine.key, place.facts, 1.0)
-    told = r"could not read the engine \(.*magicTag failed.*; build it anew: gban-edge build"
-    with pytest.raises(RuntimeError, match=told):
-        machine.open(foreign)
-    assert machine.nothing_is_left()
-
-
-def test_an_engine_that_is_not_what_its_sidecar_says(place, machine, tmp_path):
-    other = replace(place.facts, config=replace(SMALL, fusion=17))
-    for told, changes in {
-        "dynamic shapes, and the runtime takes": {"key": replace(place.engine.key, buckets=())},
-        "must have 4 optimisation profiles.* got 1": {"buckets": BUCKETS[:1]},
-        "could not take the bucket of 70 frames": {"buckets": [(71, 3), *BUCKETS[1:]]},
-        "inputs and outputs must be .* got .*, sound": {"names": {"alpha": "sound"}},
-        "words must be int32, got DataType.FLOAT": {"kinds": {"words": "FLOAT"}},
-        r"aligned_gate must have shape \[1, 17\] for 70 frames.* got \[1, 16\]": {"facts": other},
-    }.items():
-        with pytest.raises((ValueError, RuntimeError), match=told):
-            machine.open(place.written(tmp_path / "x.engine", **changes))
-        assert machine.nothing_is_left()
 
 
 def test_opening_by_path(place, machine, monkeypatch):
@@ -437,12 +249,3 @@ def test_the_module_is_the_one_that_built_the_engine(place, machine, monkeypatch
         tensorrt.unavailable(7)
     machine.library.gpus.clear()
     assert "finds no GPU" in tensorrt.unavailable()
-
-
-def test_where_there_is_no_tensorrt(place, machine, monkeypatch):
-    monkeypatch.setattr(tensorrt, "this_driver", lambda: machine.driver)
-    monkeypatch.setattr(tensorrt_module, "_imported", lambda name: None)
-    assert "not installed: on a Jetson" in tensorrt.unavailable()
-    with pytest.raises(RuntimeError, match="tensorrt is not installed: on a Jetson"):
-        TensorRTBackend(place.engine)
-    assert machine.nothing_is_left()

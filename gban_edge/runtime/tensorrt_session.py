@@ -124,13 +124,13 @@ class Slot:
         except RuntimeError as error:  # how the bindings say that it failed
             raise RuntimeError(session.failed(what)) from error
         self._stream.wait("block")
-        execution.set_device_memory(session.scratch.address, session.scratch.size)
         for name, array in self._arrays.items():
             if name in INPUTS:
                 taken = taken and execution.set_input_shape(name, array.shape)
             taken = taken and execution.set_tensor_address(name, mapped.address + starts[name])
         if not taken:
             raise RuntimeError(session.failed(what))
+        execution.set_device_memory(session.scratch.address, session.scratch.size)
         for name in OUTPUTS:
             made = tuple(execution.get_tensor_shape(name))
             if made != self._arrays[name].shape:
@@ -164,6 +164,9 @@ class Slot:
             self.no_graph = f"{self._session.failed('capture its work')} ({error})"
         except EnqueueError as error:
             self.no_graph = str(error)
+        file = self._session.file
+        if self.no_graph and (file.facts.flavour, file.key.module) == ("plain", "tensorrt"):
+            self.no_graph += "; this project's kernels can be: gban-edge export --flavour plugin"
 
 
 class Session:
