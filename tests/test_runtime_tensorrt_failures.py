@@ -1,8 +1,11 @@
 """What TensorRT's backend does where an engine, the memory or the GPU is not as it should be."""
 
+import platform
 import re
+import sys
 from dataclasses import replace
 
+import fake_trt_runtime
 import pytest
 from engine_policy import assert_like_gold, random_batch
 from trt_machine import BUCKETS, SMALL, Machine, Place
@@ -147,6 +150,31 @@ def test_damaged_engines(place, machine, tmp_path):
     with pytest.raises(RuntimeError, match=told):
         machine.open(foreign)
     assert machine.nothing_is_left()
+
+
+@pytest.mark.skipif(
+    (sys.platform, platform.machine()) != ("linux", "x86_64"),
+    reason="tensorrt_rtx has wheels for Linux on x86-64 alone",
+)
+def test_the_fake_has_no_call_that_the_real_module_lacks(place, machine, tmp_path):
+    """TensorRT-RTX's, which starts without a GPU, and refuses what is not a plan."""
+    import tensorrt_rtx
+
+    for fake, real, own in (
+        (fake_trt_runtime.Runtime, tensorrt_rtx.Runtime, {"error"}),
+        (fake_trt_runtime.Engine, tensorrt_rtx.ICudaEngine, set()),
+        (fake_trt_runtime.Execution, tensorrt_rtx.IExecutionContext,
+         {"refused", "zeros", "computed", "compute"}),
+        (fake_trt_runtime.CapturableExecution, tensorrt_rtx.IExecutionContext, set()),
+    ):  # fmt: skip
+        names = {name for name in vars(fake) if not name.startswith("_")} - own
+        assert names <= set(dir(real))
+    machine.trt = tensorrt_rtx
+    key = replace(place.engine.key, module="tensorrt_rtx", tensorrt=tensorrt_rtx.__version__)
+    foreign = engine_file.write(tmp_path / "x.engine", b"not a plan" * 99, key, place.facts, 1.0)
+    with pytest.raises(RuntimeError, match=r"^tensorrt_rtx .* read the engine .*magicTag"):
+        machine.open(foreign)
+    assert machine.library.nothing_is_left()
 
 
 def test_an_engine_that_is_not_what_its_sidecar_says(place, machine, tmp_path):
