@@ -11,6 +11,8 @@ from typing import Annotated, ParamSpec, TypeVar
 import typer
 from rich.console import Console
 
+from gban_edge.deploy.build_cli import build
+
 P = ParamSpec("P")
 R = TypeVar("R")
 
@@ -81,4 +83,5 @@ def info() -> None:
 
 
 app.command()(export)
+app.command("build")(told(build))
 app.command()(info)

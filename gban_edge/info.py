@@ -14,6 +14,7 @@ import numpy as np
 import gban_edge
 from gban_edge.core import native, processors
 from gban_edge.deploy import rows as deployment
+from gban_edge.runtime import onnxruntime, tensorrt
 from gban_edge.runtime.backend import PRECISIONS
 from gban_edge.runtime.cuda import unavailable
 

@@ -188,7 +188,7 @@ def open_backend(
     if backend == "onnxruntime":
         return _open_onnxruntime(path, precision, threads), reason
     if backend == "tensorrt":
-        return _open_tensorrt(path, precision, device, wait), reason
+        return _open_tensorrt(path, precision, device, wait, reason)
     return _open_core(path, backend, precision or "fp32", threads, device, wait)
 
 
@@ -218,12 +218,14 @@ def _open_onnxruntime(path: Path, precision: str | None, threads: int) -> Backen
     return made
 
 
-def _open_tensorrt(path: Path, precision: str | None, device: int, wait: str) -> Backend:
+def _open_tensorrt(
+    path: Path, precision: str | None, device: int, wait: str, reason: str
+) -> tuple[Backend, str]:
     from gban_edge.runtime.tensorrt import open_tensorrt
 
     made = open_tensorrt(path, device=device, wait=wait)
     _check_precision(path, precision, made.precision)
-    return made
+    return made, f"{reason}; no CUDA graph: {made.no_graph}" if made.no_graph else reason
 
 
 def _check_precision(path: Path, wanted: str | None, found: str) -> None:
