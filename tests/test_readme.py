@@ -32,7 +32,9 @@ def test_make_targets_it_names_exist():
 def test_options_it_names_exist():
     options = set(re.findall(r"(--[a-z][a-z0-9-]+)", TEXT)) - {"--index-url"}
     programs = "run_folds", "report", "word_errors", "calibration"
-    source = "".join((ROOT / "train" / f"{name}.py").read_text() for name in programs)
+    files = [ROOT / "train" / f"{name}.py" for name in programs]
+    files += [ROOT / "gban_edge" / "commands.py", *(ROOT / "gban_edge/deploy").glob("*_cli.py")]
+    source = "".join(file.read_text() for file in files)
     of_ray = {"--block", "--head", "--port", "--address", "--include-dashboard"}
     of_cmake = {"--build", "--install", "--prefix"}
     for option in options - of_ray - of_cmake - {"--help"}:
