@@ -13,6 +13,7 @@ import numpy as np
 
 import gban_edge
 from gban_edge.core import native, processors
+from gban_edge.deploy import rows as deployment
 from gban_edge.runtime.backend import PRECISIONS
 from gban_edge.runtime.cuda import unavailable
 
@@ -30,7 +31,7 @@ def facts() -> list[tuple[str, str]]:
     try:
         core = native()
     except RuntimeError as error:
-        return [*rows, ("native core", str(error))]
+        return [*rows, ("native core", str(error)), *deployment.rows()]
     others = [name for name in core.available_isas() if name != core.current_isa()]
     return [
         *rows,
@@ -42,6 +43,7 @@ def facts() -> list[tuple[str, str]]:
         ("backends", backends()),
         ("kernel sources", core.KERNEL_SOURCES),
         ("last run on a GPU", last_run(core.KERNEL_SOURCES)),
+        *deployment.rows(),
     ]
 
 
