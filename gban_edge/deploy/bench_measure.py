@@ -1,0 +1,186 @@
+"""The benchmark, top to bottom: closed loop, single stream, batch 1, host to host."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+
+from gban_edge.deploy import bench_stats
+from gban_edge.deploy.bench_check import ITSELF, check_answers
+from gban_edge.deploy.bench_cold import summarise
+from gban_edge.deploy.bench_energy import IDLE_SECONDS, energy_figures, idle_power
+from gban_edge.deploy.bench_facts import kind_and_precision, model_facts, versions
+from gban_edge.deploy.bench_inputs import make_utterances
+from gban_edge.deploy.bench_loop import Samples, run_loop
+from gban_edge.deploy.bench_options import BenchOptions
+from gban_edge.deploy.bench_protocols import Call, Energy, Meter, Target, Tools
+from gban_edge.deploy.bench_report import Report
+from gban_edge.runtime.recognizer import find_model
+
+# The machine's facts are read within the warm-up, after this much of it, so that it is warm when
+# they are read and again when the measured calls begin.
+FIRST_PART = 0.8
+
+
+def measure(options: BenchOptions, tools: Tools | None = None) -> Report:
+    """Measure a model as ``options`` say; nothing is printed or written.
+
+    In this order: cold starts in processes of their own, the check of the answers, idle power,
+    warm-up, the measured calls. Ctrl-C among the measured calls ends them, and the report is of
+    those until then.
+
+    Raises:
+        FileNotFoundError: no such model file.
+        ValueError: a file that is no model, or one that the backend does not run.
+        RuntimeError: the backend cannot run here, or its answers are wrong.
+        KeyboardInterrupt: Ctrl-C before the first measured call.
+    """
+    tools = tools or Tools()
+    file = find_model(options.model, options.backend)
+    cold = _cold(options, tools)
+    tools.progress("load", 0.0)
+    target = tools.open_target(options)
+    utterances = make_utterances(options, target.vocabulary)
+    calls = [target.prepare(one) for one in utterances]
+    kind, precision = kind_and_precision(target.backend, options.precision)
+    tools.progress("check", 0.0)
+    check = _check(options, tools, target, calls, precision)
+    meter, no_energy = tools.open_meter()
+    idle = _idle(options, tools, meter)
+    samples = _Measured(options, tools, calls, meter)
+    latency = samples.figures.latency
+    drift = bench_stats.drift(latency)
+    energy = samples.energy
+    return Report(
+        date=samples.date,
+        interrupted=not samples.whole,
+        options={**options.to_dict(), "utterances": len(utterances)},
+        model=model_facts(file),
+        backend={
+            "name": target.backend,
+            "kind": kind,
+            "precision": precision,
+            "reason": target.reason,
+            "sync": target.sync,
+        },
+        versions=versions(),
+        machine={"before": samples.before, "after": samples.after},
+        check=check,
+        cold=cold,
+        count=samples.figures.count,
+        seconds=samples.figures.elapsed / 1e9,
+        throughput=samples.figures.count / (samples.figures.elapsed / 1e9),
+        latency_ms=bench_stats.latency_ms(latency),
+        histogram=bench_stats.histogram(latency),
+        stages_ms=bench_stats.stages_ms(samples.figures, options.source),
+        drift=drift,
+        throttling=bench_stats.throttling(drift["ratio"], samples.before, samples.after),
+        energy=None if meter is None or energy is None else energy_figures(
+            meter, energy, idle, samples.figures.count
+        ),
+        no_energy=no_energy,
+        notes=_notes(options, samples.figures.count, energy),
+    )  # fmt: skip
+
+
+class _Measured:
+    """The warm-up and the measured calls, and what was read about them.
+
+    Raises:
+        KeyboardInterrupt: before the first call was measured.
+    """
+
+    def __init__(
+        self, options: BenchOptions, tools: Tools, calls: Sequence[Call], meter: Meter | None
+    ) -> None:
+        warm = Samples()
+        _warm_up(warm, calls, tools, options.warmup * FIRST_PART, options.warmup)
+        self.before = tools.facts()
+        _warm_up(warm, calls, tools, options.warmup, options.warmup)
+        self.figures = Samples()
+        if warm.count:
+            rate = warm.count / max(1, warm.elapsed) * 1e9
+            self.figures.reserve(min(1 << 24, int(1.2 * rate * options.duration)))
+        self.date = datetime.now().astimezone().isoformat(timespec="seconds")
+        if meter is not None:
+            meter.start()
+        self.energy: Energy | None = None
+        try:
+            self.whole = run_loop(
+                calls,
+                tools.clock,
+                options.duration,
+                lambda done: tools.progress("measure", done),
+                self.figures,
+            )
+        finally:
+            if meter is not None:
+                self.energy = meter.stop()
+        if self.figures.count == 0:
+            raise KeyboardInterrupt
+        self.after = tools.facts()
+
+
+def _warm_up(
+    samples: Samples, calls: Sequence[Call], tools: Tools, until: float, whole: float
+) -> None:
+    """Calls until ``samples`` hold ``until`` seconds, of ``whole``."""
+    if until <= 0:
+        return
+    ended = run_loop(
+        calls,
+        tools.clock,
+        until,
+        lambda done: tools.progress("warm-up", done * until / whole),
+        samples,
+    )
+    if not ended:
+        raise KeyboardInterrupt
+
+
+def _cold(options: BenchOptions, tools: Tools) -> dict[str, Any] | None:
+    starts = []
+    for i in range(options.cold_starts):
+        tools.progress("cold start", i / options.cold_starts)
+        starts.append(tools.cold_start(options))
+    return summarise(starts) if starts else None
+
+
+def _check(
+    options: BenchOptions, tools: Tools, target: Target, calls: Sequence[Call], precision: str
+) -> dict[str, Any]:
+    reference = tools.open_reference(options)
+    if reference is None:
+        return check_answers(calls, None, precision, target.backend, ITSELF)
+    utterances = make_utterances(options, target.vocabulary)
+    right = [reference.prepare(one) for one in utterances]
+    return check_answers(calls, right, precision, target.backend, reference.backend)
+
+
+def _idle(options: BenchOptions, tools: Tools, meter: Meter | None) -> dict[str, float] | None:
+    if meter is None:
+        return None
+    tools.progress("idle power", 0.0)
+    seconds = IDLE_SECONDS if options.idle is None else options.idle
+    return idle_power(meter, seconds, tools.sleep)
+
+
+def _notes(options: BenchOptions, count: int, energy: Energy | None) -> list[str]:
+    begin = "sound and text" if options.source == "pcm" else "features and word ids"
+    notes = [
+        f"closed loop, single stream, batch 1, from {begin} in host memory to the result",
+        "Python's garbage collector was off within the loop and run between chunks of a second, "
+        "which are not counted",
+        "rest = the latency without features and network: words, result, the call itself",
+    ]
+    thin = bench_stats.thin_percentiles(count)
+    if thin:
+        notes.append(thin)
+    if options.seconds[0] != options.seconds[1]:
+        notes.append("lengths are mixed: percentiles are over utterances of different lengths")
+    if energy is not None:
+        notes.append("joules are of the measured loop, the moments between its chunks included")
+    if options.cold_starts:
+        notes.append("cold starts: fresh processes, files cached by the operating system")
+    return notes
