@@ -12,6 +12,11 @@ The same as ``gban-edge bench``; ``--help`` lists the options.
 from __future__ import annotations
 
 import sys
+from importlib.util import find_spec
+from pathlib import Path
+
+if find_spec("gban_edge") is None:  # not installed: that of this checkout
+    sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 try:
     import typer

@@ -10,7 +10,7 @@ from gban_edge.deploy.bench_protocols import Answer, Call
 
 # The greatest difference of a probability that a precision may make.
 POLICY = {"fp32": 1e-5, "fp16": 5e-3, "int8": 6e-2}
-ITSELF = "its own first answers"
+ITSELF = "its own second calls"
 
 
 def check_answers(

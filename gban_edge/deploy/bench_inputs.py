@@ -58,9 +58,11 @@ def speech_like(rng: np.random.Generator, samples: int) -> NDArray[np.float32]:
     glide, syllables = rng.uniform(0.3, 2.0), rng.uniform(1.0, 3.0)
     pitch = PITCH_HZ * (1.0 + 0.3 * np.sin(2 * np.pi * glide * time))
     phase = 2 * np.pi * np.cumsum(pitch) / SAMPLE_RATE
-    buzz = np.zeros(samples)
+    turn = np.exp(1j * phase)
+    power, buzz = np.ones_like(turn), np.zeros(samples)
     for k in range(1, HARMONICS):
-        buzz += np.sin(k * phase) / k
+        power *= turn
+        buzz += power.imag / k  # sin(k phase) / k
     voiced = np.clip(np.sin(2 * np.pi * syllables * time), 0.0, 1.0)
     sound = 0.2 * buzz * voiced + 0.002 * rng.standard_normal(samples)
     return np.clip(sound, -1.0, 1.0).astype(np.float32)

@@ -11,7 +11,7 @@ from gban_edge.deploy.bench_check import ITSELF, check_answers
 from gban_edge.deploy.bench_cold import summarise
 from gban_edge.deploy.bench_energy import IDLE_SECONDS, energy_figures, idle_power
 from gban_edge.deploy.bench_facts import kind_and_precision, model_facts, versions
-from gban_edge.deploy.bench_inputs import make_utterances
+from gban_edge.deploy.bench_inputs import Utterance, make_utterances
 from gban_edge.deploy.bench_loop import Samples, run_loop
 from gban_edge.deploy.bench_options import BenchOptions
 from gban_edge.deploy.bench_protocols import Call, Energy, Meter, Target, Tools
@@ -45,7 +45,7 @@ def measure(options: BenchOptions, tools: Tools | None = None) -> Report:
     calls = [target.prepare(one) for one in utterances]
     kind, precision = kind_and_precision(target.backend, options.precision)
     tools.progress("check", 0.0)
-    check = _check(options, tools, target, calls, precision)
+    check = _check(options, tools, target, utterances, calls, precision)
     meter, no_energy = tools.open_meter()
     idle = _idle(options, tools, meter)
     samples = _Measured(options, tools, calls, meter)
@@ -148,12 +148,16 @@ def _cold(options: BenchOptions, tools: Tools) -> dict[str, Any] | None:
 
 
 def _check(
-    options: BenchOptions, tools: Tools, target: Target, calls: Sequence[Call], precision: str
+    options: BenchOptions,
+    tools: Tools,
+    target: Target,
+    utterances: Sequence[Utterance],
+    calls: Sequence[Call],
+    precision: str,
 ) -> dict[str, Any]:
     reference = tools.open_reference(options)
     if reference is None:
         return check_answers(calls, None, precision, target.backend, ITSELF)
-    utterances = make_utterances(options, target.vocabulary)
     right = [reference.prepare(one) for one in utterances]
     return check_answers(calls, right, precision, target.backend, reference.backend)
 

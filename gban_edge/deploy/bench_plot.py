@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from typing import Any
 
@@ -53,33 +54,40 @@ def _figure(report: Report) -> Any:
     axes.set_xscale("log")
     axes.set_yscale("log")
     axes.set_ylim(bottom=0.7)
-    axes.set_xlim(edges[0], edges[-1])
-    _time_axis(axes.xaxis)
+    margin = (edges[-1] / edges[0]) ** 0.02
+    axes.set_xlim(edges[0] / margin, edges[-1] * margin)
+    axes.set_xticks(time_ticks(*axes.get_xlim()), minor=False)
+    axes.set_xticks([], minor=True)
+    for axis in (axes.xaxis, axes.yaxis):
+        axis.set_major_formatter(lambda value, _: f"{value:g}")
     axes.set_xlabel("latency of a call, milliseconds (logarithmic)", fontsize=11)
-    axes.set_ylabel("calls (logarithmic)", fontsize=11)
+    axes.set_ylabel(f"calls, of {report.count} (logarithmic)", fontsize=11)
     for side in ("top", "right"):
         axes.spines[side].set_visible(False)
     axes.grid(axis="y", which="major", color="#dddddd", linewidth=0.7)
     axes.set_axisbelow(True)
     stopped = ", interrupted" if report.interrupted else ""
     figure.suptitle(_short(words.title(values)) + stopped, fontsize=13, fontweight="bold")
-    axes.set_title(
-        _short(f"{words.machine(values)}; {report.count} calls in {report.seconds:.0f} s"),
-        fontsize=10,
-        color="#444444",
-    )
+    axes.set_title(_short(words.machine(values), 110), fontsize=10, color="#444444")
     return figure
 
 
-def _time_axis(axis: Any) -> None:
-    """Plain numbers at 1, 2 and 5 of every decade, or fewer where the range is wide."""
-    from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
+def time_ticks(low: float, high: float) -> list[float]:
+    """Round numbers from ``low`` to ``high``, at most nine; denser where the range is narrow.
 
-    low, high = axis.get_view_interval()
-    subs = (1.0, 2.0, 5.0) if high / low > 4 else tuple(n / 4 for n in range(4, 40))
-    axis.set_major_locator(LogLocator(base=10.0, subs=subs, numticks=12))
-    axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
-    axis.set_minor_formatter(NullFormatter())
+    >>> time_ticks(0.3, 40.0)
+    [0.5, 1.0, 2.0, 5.0, 10.0, 20.0]
+    """
+    decades = range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)
+    for digits in ((1.0, 1.2, 1.5, 2.0, 2.5, 3.0, 4.0, 5.0, 6.0, 8.0), (1.0, 2.0, 5.0), (1.0,)):
+        ticks = [float(f"{d}e{n}") for n in decades for d in digits]
+        inside = [tick for tick in ticks if low <= tick <= high]
+        if 3 <= len(inside) <= 9:
+            return inside
+    step = 10.0 ** math.floor(math.log10(high - low))
+    step *= next(n for n in (1.0, 0.5, 0.2, 0.1) if (high - low) / (step * n) >= 3)
+    first, last = math.ceil(low / step), math.floor(high / step)
+    return [float(f"{n * step:.6g}") for n in range(first, last + 1)]
 
 
 def _short(text: str, most: int = 90) -> str:

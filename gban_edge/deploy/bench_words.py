@@ -36,23 +36,27 @@ def title(report: Mapping[str, Any]) -> str:
 
 
 def machine(report: Mapping[str, Any]) -> str:
-    """ "NVIDIA Jetson Orin Nano, JetPack 6.2, MAXN", as far as it is known."""
+    """ "NVIDIA Jetson Orin Nano, JetPack 6.2, power mode 25W", as far as it is known."""
     facts = report["machine"]["before"]
-    jetpack = f"JetPack {facts['jetpack']}" if facts.get("jetpack") else None
     cpu = facts.get("cpu", {})
     gpus = [gpu.get("name") for gpu in facts.get("gpus", [])]
     cores = f"{cpu.get('model', 'processor')}, {cpu['cores']} cores" if "cores" in cpu else None
     mode = power_mode(facts)
-    known = [facts.get("board"), jetpack, f"power mode {mode}" if mode else None, *gpus, cores]
+    known = [
+        facts.get("board"),
+        facts.get("jetpack"),
+        f"power mode {mode}" if mode else None,
+        *gpus,
+        cores,
+    ]
     return ", ".join(str(part) for part in known if part) or "unknown"
 
 
 def power_mode(facts: Mapping[str, Any]) -> str | None:
-    """The power mode's name, and its number where it has one."""
-    mode = facts.get("power_mode")
-    if isinstance(mode, Mapping):
-        return " ".join(str(mode[key]) for key in ("name", "id") if mode.get(key) is not None)
-    return None if mode is None else str(mode)
+    """The power mode's name, which means the same on every board; its number does not."""
+    mode = facts.get("power_mode", {})
+    found = mode.get("name", mode.get("id"))
+    return None if found is None else str(found)
 
 
 def latency_rows(report: Mapping[str, Any]) -> Iterator[Row]:
@@ -94,6 +98,14 @@ def energy_rows(report: Mapping[str, Any]) -> Iterator[Row]:
     yield "measured", f"{energy['summed']} by {energy['meter']}, {energy['samples']} readings"
 
 
+def answers(check: Mapping[str, Any]) -> str:
+    """How right they were."""
+    greatest = check["greatest_difference"]
+    if greatest == 0:
+        return f"equal to those of {check['against']}"
+    return f"differ by at most {greatest:.1e} from {check['against']} (limit {check['limit']:g})"
+
+
 def run_rows(report: Mapping[str, Any]) -> Iterator[Row]:
     """What ran, on what, and whether it was right and steady."""
     options, check, drift = report["options"], report["check"], report["drift"]
@@ -104,13 +116,7 @@ def run_rows(report: Mapping[str, Any]) -> Iterator[Row]:
         yield "wait for the GPU", report["backend"]["sync"]
     yield "threads", str(options["threads"])
     yield "model", f"{report['model']['file']}, sha256 {report['model']['sha256'][:16]}"
-    yield (
-        "answers",
-        (
-            f"differ by at most {check['greatest_difference']:.1e} from {check['against']} "
-            f"(limit {check['limit']:g}), {check['utterances']} utterances"
-        ),
-    )
+    yield "answers", f"{answers(check)}, {check['utterances']} utterances"
     yield (
         "first and last tenth",
         (
