@@ -12,57 +12,87 @@ IDLE_SECONDS = 10.0
 SETTLE_SECONDS = 2.0
 
 
-def idle_power(
-    meter: Meter, seconds: float, sleep: Callable[[float], None]
-) -> dict[str, float] | None:
-    """``watts`` over ``seconds`` in which this process sleeps, the model being loaded; None for 0
-    seconds.
+class Power:
+    """A meter while a benchmark runs. One that fails costs the energy figures and says so in
+    :attr:`missing`; ten minutes of latencies are not lost with it.
 
-    Raises:
-        RuntimeError: the meter gave no reading.
+    Args:
+        meter: None where there is none.
+        missing: why not.
     """
-    if seconds <= 0:
-        return None
-    sleep(SETTLE_SECONDS)
-    meter.start()
-    try:
-        sleep(seconds)
-    finally:
-        energy = meter.stop()
-    return {"watts": watts(meter, energy), "seconds": energy.seconds, "joules": energy.joules}
+
+    def __init__(self, meter: Meter | None, missing: str) -> None:
+        self._meter = meter
+        self._idle: Energy | None = None
+        self._taken: Energy | None = None
+        self.missing = missing
+
+    def rest(self, seconds: float | None, sleep: Callable[[float], None]) -> None:
+        """Measure idle power for ``seconds`` (None: 10) in which this process sleeps, the model
+        being loaded; not at all for 0."""
+        seconds = IDLE_SECONDS if seconds is None else seconds
+        if self._meter is None or seconds <= 0:
+            return
+        sleep(SETTLE_SECONDS)
+        self.start()
+        try:
+            sleep(seconds)
+        finally:
+            self.stop()
+        self._idle, self._taken = self._taken, None
+
+    def start(self) -> None:
+        """Begin to measure."""
+        if self._meter is not None:
+            self._guarded(self._meter.start)
+
+    def stop(self) -> None:
+        """Take what was measured since :meth:`start`."""
+        if self._meter is not None:
+            self._taken = self._guarded(self._meter.stop)
+            if self._taken and not (self._taken.samples > 0 and self._taken.seconds > 0):
+                self._fail(f"{self._meter.name} gave no reading; measure for longer")
+
+    def _guarded(self, act: Callable[[], Any]) -> Any:
+        try:
+            return act()
+        except RuntimeError as error:
+            self._fail(str(error))
+
+    def _fail(self, why: str) -> None:
+        """No more of the meter is used."""
+        self._meter, self._idle, self._taken = None, None, None
+        self.missing = f"the power meter failed: {why}"
+
+    def figures(self, count: int) -> dict[str, Any] | None:
+        """Joules of ``count`` calls, from the start of the measured loop to its end; None without a
+        meter.
+
+        ``gross_joules`` = joules / count. ``net_joules`` = (joules - idle watts x seconds) / count,
+        None where idle power was not measured. ``summed`` says in words what was added up.
+        """
+        meter, taken = self._meter, self._taken
+        if meter is None or taken is None:
+            return None
+        idle = None if self._idle is None else _watts(self._idle)
+        net = None if idle is None else (taken.joules - idle["watts"] * taken.seconds) / count
+        return {
+            "meter": meter.name,
+            "rails": list(meter.rails),
+            "summed": f"{' + '.join(meter.rails)} ({meter.covers})",
+            **_watts(taken),
+            "by_rail_joules": dict(taken.by_rail),
+            "idle": idle,
+            "gross_joules": taken.joules / count,
+            "net_joules": net,
+        }
 
 
-def watts(meter: Meter, energy: Energy) -> float:
-    """The mean power."""
-    if energy.samples < 1 or not energy.seconds > 0:
-        raise RuntimeError(
-            f"{meter.name} gave no reading; measure for longer, or see gban-edge info"
-        )
-    return energy.joules / energy.seconds
-
-
-def energy_figures(
-    meter: Meter, energy: Energy, idle: dict[str, float] | None, count: int
-) -> dict[str, Any]:
-    """Joules of ``count`` calls, from the start of the measured loop to its end.
-
-    ``gross_joules`` = joules / count. ``net_joules`` = (joules - idle watts x seconds) / count,
-    None where idle power was not measured. ``summed`` says in words what was added up.
-    """
-    mean = watts(meter, energy)
-    net = None
-    if idle is not None:
-        net = (energy.joules - idle["watts"] * energy.seconds) / count
+def _watts(energy: Energy) -> dict[str, float]:
+    """``watts``, ``joules``, ``seconds`` and ``samples``."""
     return {
-        "meter": meter.name,
-        "rails": list(meter.rails),
-        "summed": f"{' + '.join(meter.rails)} ({meter.covers})",
+        "watts": energy.joules / energy.seconds,
         "joules": energy.joules,
         "seconds": energy.seconds,
         "samples": energy.samples,
-        "by_rail_joules": dict(energy.by_rail),
-        "watts": mean,
-        "idle": idle,
-        "gross_joules": energy.joules / count,
-        "net_joules": net,
     }

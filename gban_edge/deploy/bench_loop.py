@@ -19,7 +19,7 @@ from gban_edge.deploy.bench_protocols import Call
 Clock = Callable[[], int]
 CHUNK_NS = 1_000_000_000
 ROOM = 4096
-MOST_ROOM = 1 << 20
+MOST_ROOM = 1 << 22
 
 
 class Samples:

@@ -4,17 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Any
+from functools import partial
+from typing import Any, NamedTuple
 
 from gban_edge.deploy import bench_stats
 from gban_edge.deploy.bench_check import ITSELF, check_answers
 from gban_edge.deploy.bench_cold import summarise
-from gban_edge.deploy.bench_energy import IDLE_SECONDS, energy_figures, idle_power
+from gban_edge.deploy.bench_energy import Power
 from gban_edge.deploy.bench_facts import kind_and_precision, model_facts, versions
 from gban_edge.deploy.bench_inputs import Utterance, make_utterances
-from gban_edge.deploy.bench_loop import Samples, run_loop
+from gban_edge.deploy.bench_loop import MOST_ROOM, Samples, run_loop
 from gban_edge.deploy.bench_options import BenchOptions
-from gban_edge.deploy.bench_protocols import Call, Energy, Meter, Target, Tools
+from gban_edge.deploy.bench_protocols import Call, Target, Tools
 from gban_edge.deploy.bench_report import Report
 from gban_edge.runtime.recognizer import find_model
 
@@ -44,82 +45,78 @@ def measure(options: BenchOptions, tools: Tools | None = None) -> Report:
     utterances = make_utterances(options, target.vocabulary)
     calls = [target.prepare(one) for one in utterances]
     kind, precision = kind_and_precision(target.backend, options.precision)
-    tools.progress("check", 0.0)
     check = _check(options, tools, target, utterances, calls, precision)
-    meter, no_energy = tools.open_meter()
-    idle = _idle(options, tools, meter)
-    samples = _Measured(options, tools, calls, meter)
-    latency = samples.figures.latency
-    drift = bench_stats.drift(latency)
-    energy = samples.energy
+    power = Power(*tools.open_meter())
+    tools.progress("idle power", 0.0)
+    power.rest(options.idle, tools.sleep)
+    timed = _time(options, tools, calls, power)
+    energy = power.figures(timed.samples.count)
     return Report(
-        date=samples.date,
-        interrupted=not samples.whole,
+        date=timed.date,
+        interrupted=not timed.whole,
         options={**options.to_dict(), "utterances": len(utterances)},
         model=model_facts(file),
         backend={
-            "name": target.backend,
-            "kind": kind,
-            "precision": precision,
-            "reason": target.reason,
-            "sync": target.sync,
+            "name": target.backend, "kind": kind, "precision": precision,
+            "reason": target.reason, "sync": target.sync,
         },
         versions=versions(),
-        machine={"before": samples.before, "after": samples.after},
+        machine={"before": timed.before, "after": timed.after},
         check=check,
         cold=cold,
-        count=samples.figures.count,
-        seconds=samples.figures.elapsed / 1e9,
-        throughput=samples.figures.count / (samples.figures.elapsed / 1e9),
-        latency_ms=bench_stats.latency_ms(latency),
-        histogram=bench_stats.histogram(latency),
-        stages_ms=bench_stats.stages_ms(samples.figures, options.source),
-        drift=drift,
-        throttling=bench_stats.throttling(drift["ratio"], samples.before, samples.after),
-        energy=None if meter is None or energy is None else energy_figures(
-            meter, energy, idle, samples.figures.count
-        ),
-        no_energy=no_energy,
-        notes=_notes(options, samples.figures.count, energy),
+        **_figures(options, timed),
+        energy=energy,
+        no_energy=power.missing,
+        notes=_notes(options, timed.samples.count, energy is not None),
     )  # fmt: skip
 
 
-class _Measured:
-    """The warm-up and the measured calls, and what was read about them.
+class _Timed(NamedTuple):
+    """The measured calls and what is known of their circumstances, named as in the report."""
 
-    Raises:
-        KeyboardInterrupt: before the first call was measured.
-    """
+    samples: Samples
+    whole: bool
+    date: str
+    before: dict[str, Any]
+    after: dict[str, Any]
 
-    def __init__(
-        self, options: BenchOptions, tools: Tools, calls: Sequence[Call], meter: Meter | None
-    ) -> None:
-        warm = Samples()
-        _warm_up(warm, calls, tools, options.warmup * FIRST_PART, options.warmup)
-        self.before = tools.facts()
-        _warm_up(warm, calls, tools, options.warmup, options.warmup)
-        self.figures = Samples()
-        if warm.count:
-            rate = warm.count / max(1, warm.elapsed) * 1e9
-            self.figures.reserve(min(1 << 24, int(1.2 * rate * options.duration)))
-        self.date = datetime.now().astimezone().isoformat(timespec="seconds")
-        if meter is not None:
-            meter.start()
-        self.energy: Energy | None = None
-        try:
-            self.whole = run_loop(
-                calls,
-                tools.clock,
-                options.duration,
-                lambda done: tools.progress("measure", done),
-                self.figures,
-            )
-        finally:
-            if meter is not None:
-                self.energy = meter.stop()
-        if self.figures.count == 0:
-            raise KeyboardInterrupt
-        self.after = tools.facts()
+
+def _time(options: BenchOptions, tools: Tools, calls: Sequence[Call], power: Power) -> _Timed:
+    """Warm up, then measure; KeyboardInterrupt if Ctrl-C came before the first call's end."""
+    warm, samples = Samples(), Samples()
+    _warm_up(warm, calls, tools, options.warmup * FIRST_PART, options.warmup)
+    before = tools.facts()
+    _warm_up(warm, calls, tools, options.warmup, options.warmup)
+    if warm.count:
+        rate = warm.count / max(1, warm.elapsed) * 1e9
+        samples.reserve(min(MOST_ROOM, int(1.2 * rate * options.duration)))
+    date = datetime.now().astimezone().isoformat(timespec="seconds")
+    power.start()
+    try:
+        whole = run_loop(
+            calls, tools.clock, options.duration, partial(tools.progress, "measure"), samples
+        )
+    finally:
+        power.stop()
+    if samples.count == 0:
+        raise KeyboardInterrupt
+    return _Timed(samples, whole, date, before, tools.facts())
+
+
+def _figures(options: BenchOptions, timed: _Timed) -> dict[str, Any]:
+    """The part of the report that is computed from the calls."""
+    samples, latency = timed.samples, timed.samples.latency
+    drift = bench_stats.drift(latency)
+    return {
+        "count": samples.count,
+        "seconds": samples.elapsed / 1e9,
+        "throughput": samples.count / (samples.elapsed / 1e9),
+        "latency_ms": bench_stats.latency_ms(latency),
+        "histogram": bench_stats.histogram(latency),
+        "stages_ms": bench_stats.stages_ms(samples, options.source),
+        "drift": drift,
+        "throttling": bench_stats.throttling(drift["ratio"], timed.before, timed.after),
+    }
 
 
 def _warm_up(
@@ -155,6 +152,7 @@ def _check(
     calls: Sequence[Call],
     precision: str,
 ) -> dict[str, Any]:
+    tools.progress("check", 0.0)
     reference = tools.open_reference(options)
     if reference is None:
         return check_answers(calls, None, precision, target.backend, ITSELF)
@@ -162,15 +160,7 @@ def _check(
     return check_answers(calls, right, precision, target.backend, reference.backend)
 
 
-def _idle(options: BenchOptions, tools: Tools, meter: Meter | None) -> dict[str, float] | None:
-    if meter is None:
-        return None
-    tools.progress("idle power", 0.0)
-    seconds = IDLE_SECONDS if options.idle is None else options.idle
-    return idle_power(meter, seconds, tools.sleep)
-
-
-def _notes(options: BenchOptions, count: int, energy: Energy | None) -> list[str]:
+def _notes(options: BenchOptions, count: int, energy: bool) -> list[str]:
     begin = "sound and text" if options.source == "pcm" else "features and word ids"
     notes = [
         f"closed loop, single stream, batch 1, from {begin} in host memory to the result",
@@ -183,7 +173,7 @@ def _notes(options: BenchOptions, count: int, energy: Energy | None) -> list[str
         notes.append(thin)
     if options.seconds[0] != options.seconds[1]:
         notes.append("lengths are mixed: percentiles are over utterances of different lengths")
-    if energy is not None:
+    if energy:
         notes.append("joules are of the measured loop, the moments between its chunks included")
     if options.cold_starts:
         notes.append("cold starts: fresh processes, files cached by the operating system")
