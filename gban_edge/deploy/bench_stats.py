@@ -99,7 +99,7 @@ def throttling(
     signs = [f"calls took {slower:.2f} times as long at the end"] if slower > DRIFT else []
     if falls:
         signs.append(f"lower clocks after than before: {', '.join(falls)}")
-    hint = f"perhaps throttled: {'; '.join(signs)}" if slower > DRIFT else None
+    hint = f"{'; '.join(signs)}: throttled, or busy with other work" if slower > DRIFT else None
     return {"hint": hint, "temperature_rises": rises, "clock_falls": falls}
 
 
