@@ -11,6 +11,7 @@ from typing import Annotated, ParamSpec, TypeVar
 import typer
 from rich.console import Console
 
+from gban_edge.deploy.bench_cli import bench
 from gban_edge.deploy.build_cli import build
 
 P = ParamSpec("P")
@@ -84,4 +85,5 @@ def info() -> None:
 
 app.command()(export)
 app.command("build")(told(build))
+app.command("bench")(bench)
 app.command()(info)
