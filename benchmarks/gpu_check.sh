@@ -62,7 +62,9 @@ say "benchmarks"
 "$PYTHON" benchmarks/bench_bilstm.py --rounds 9 "${QUICK[@]}" --json "$BUILD/bilstm.json"
 "$PYTHON" benchmarks/bench_engine.py --device cuda --rounds 5 "${QUICK[@]}" \
   --json "$BUILD/engine.json"
+"$PYTHON" benchmarks/bench_latency.py "${QUICK[@]}" --json "$BUILD/latency.json"
 
 say "results"
 "$PYTHON" benchmarks/write_result.py --sanitizer "$SANITIZER" --alignment "$BUILD/alignment.json" \
-  --bilstm "$BUILD/bilstm.json" --engine "$BUILD/engine.json" ${OUT:+--copy "$OUT"}
+  --bilstm "$BUILD/bilstm.json" --engine "$BUILD/engine.json" \
+  --latency "$BUILD/latency.json" --plugins "$PLUGINS" ${OUT:+--copy "$OUT"}

@@ -26,6 +26,8 @@ def main() -> None:
     parser.add_argument("--alignment", type=Path, required=True)
     parser.add_argument("--engine", type=Path, required=True)
     parser.add_argument("--bilstm", type=Path, required=True)
+    parser.add_argument("--latency", type=Path, required=True)
+    parser.add_argument("--plugins", required=True, help="what ran the TensorRT plugins' test")
     parser.add_argument("--copy", type=Path, help="a folder that also gets the file")
     options = parser.parse_args()
     gpu = torch.cuda.get_device_name()
@@ -45,6 +47,8 @@ def main() -> None:
         "alignment": json.loads(options.alignment.read_text("utf-8")),
         "engine": json.loads(options.engine.read_text("utf-8")),
         "bilstm": json.loads(options.bilstm.read_text("utf-8")),
+        "latency": json.loads(options.latency.read_text("utf-8")),
+        "plugins": options.plugins,
     }
     name = re.sub(r"[^a-z0-9]+", "-", gpu.lower()).strip("-") + ".json"
     for folder in filter(None, (ROOT / "benchmarks" / "results", options.copy)):
