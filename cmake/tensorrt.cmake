@@ -58,6 +58,7 @@ need 10.0 or later, where IPluginV3 begins (JetPack 6 has 10.3; JetPack 5 is not
 TENSORRT_ROOT to a newer one")
     return()
   endif()
+  get_filename_component(found ${found} ABSOLUTE)
   set(GBAN_NVINFER ${found} PARENT_SCOPE)
   set(GBAN_NVINFER_VERSION ${version} PARENT_SCOPE)
 endfunction()

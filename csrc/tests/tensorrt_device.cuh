@@ -38,11 +38,20 @@ std::function<void(Stream)> capture(Stream stream, const std::function<void()>& 
 }
 
 #if defined(GBAN_SHIM)
+std::string no_device() { return ""; }
 int hidden_units() { return 32; }
 bool has_faults() { return true; }
 void fail_allocation(int nth) { shim::faults().allocation = nth; }
 int allocations() { return shim::allocations(); }
 #else
+std::string no_device() {
+  try {
+    dev::processors();
+    return "";
+  } catch (const dev::Failure& failure) {
+    return failure.what();
+  }
+}
 int hidden_units() { return 128; }
 bool has_faults() { return false; }
 void fail_allocation(int) {}

@@ -5,12 +5,16 @@
 #include <cstddef>
 #include <functional>
 #include <memory>
+#include <string>
 
 struct CUstream_st;
 
 namespace tensorrt_test {
 
 using Stream = CUstream_st*;
+
+// Why there is no device, in words; empty where there is one.
+std::string no_device();
 
 // One block; what is not uploaded is NaN.
 class Block {

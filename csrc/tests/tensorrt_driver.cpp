@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <cmath>
 #include <functional>
-#include <cmath>
 #include <list>
 #include <numeric>
 #include <stdexcept>
@@ -216,11 +215,13 @@ std::vector<std::vector<unsigned char>> Buffers::outputs() const {
 Context::Context(IPluginV3& plugin) : plugin_(runtime(plugin).attachToContext(nullptr)) {}
 
 int Context::set_shapes(const Case& c) {
+  if (!attached()) return 1;
   const auto in = descriptions(c.inputs), out = descriptions(c.outputs);
   return runtime(*plugin_).onShapeChange(in.data(), c.input_count(), out.data(), c.output_count());
 }
 
 int Context::enqueue(const Case& c, const Buffers& buffers, Stream stream) {
+  if (!attached()) return 1;
   const auto in = descriptions(c.inputs), out = descriptions(c.outputs);
   return runtime(*plugin_).enqueue(in.data(), out.data(), buffers.inputs(),
                                    buffers.output_pointers(), nullptr, stream);

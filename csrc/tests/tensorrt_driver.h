@@ -90,7 +90,7 @@ class Buffers {
   std::vector<void*> outputs_;
 };
 
-// A plugin attached to an execution context.
+// A plugin attached to an execution context. One that could not be attached refuses every call.
 class Context {
  public:
   explicit Context(nvinfer1::IPluginV3& plugin);

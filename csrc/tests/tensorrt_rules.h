@@ -6,7 +6,9 @@ namespace tensorrt_test {
 // Must come first: the library has registered itself before main, and nobody has asked it yet.
 void check_registration();
 
-// The logger finder has been set.
-void check_rules();
+// From here on the logger finder has been set. What creators refuse; this needs no device.
+void check_fields();
+// What calls refuse, and lengths, memory and logger that go wrong.
+void check_calls_and_memory();
 
 }  // namespace tensorrt_test

@@ -31,72 +31,6 @@ void refused_attributes(const char* name, const Attributes& attributes, const st
   }
 }
 
-void check_fields() {
-  std::mt19937_64 rng(1);
-  const Attributes good = BiLstmNode(rng, DataType::kFLOAT).attributes();
-  const auto spoilt = [&](const std::function<void(Attributes&)>& spoil) {
-    Attributes bad = good;
-    spoil(bad);
-    return bad;
-  };
-  const auto refused = [&](const std::function<void(Attributes&)>& spoil,
-                           const std::string& sentence, const char* what) {
-    refused_attributes("BiLSTM", spoilt(spoil), sentence, what);
-  };
-  const auto shorten = [](Attributes::One& one, std::int32_t length) {
-    one.length = length;
-    one.bytes.resize(static_cast<std::size_t>(length) * 4);
-  };
-  for (const auto& one : good.all)
-    refused([&](Attributes& a) { a.remove(one.name); }, "field " + one.name + " is missing",
-            "a missing field");
-  refused(
-      [](Attributes& a) { a["text_R"].name = "text_Q"; },
-      "unknown field text_Q; the fields are: hidden_size, speech_W, speech_R, speech_B, text_W, "
-      "text_R, text_B",
-      "an unknown field");
-  refused([](Attributes& a) { a.all.push_back(a["text_B"]); }, "field text_B is given twice",
-          "a field that comes twice");
-  refused([](Attributes& a) { a["text_B"].length = 0; }, "field text_B is empty", "an empty field");
-  refused([&](Attributes& a) { shorten(a["text_R"], 7); },
-          "field text_R must hold " + std::to_string(8 * hidden_units() * hidden_units()) +
-              " numbers, [2, 4 hidden_size, hidden_size], got 7",
-          "a short field");
-  refused([&](Attributes& a) { shorten(a["speech_B"], 1); }, "field speech_B must hold ",
-          "a short bias");
-  refused([&](Attributes& a) { shorten(a["speech_W"], 9); },
-          "field speech_W must hold a multiple of " + std::to_string(8 * hidden_units()),
-          "weights of no width");
-  refused([&](Attributes& a) { shorten(a["speech_W"], 8 * hidden_units()); },
-          "field speech_W: width must be a multiple of 4 from 4 on, got 1",
-          "a width without kernel");
-  refused([](Attributes& a) { a["text_W"].type = PluginFieldType::kINT32; },
-          "field text_W must be float32 or float16, got TensorRT's field type 5",
-          "integer weights");
-  refused([](Attributes& a) { a["hidden_size"].type = PluginFieldType::kFLOAT32; },
-          "field hidden_size must be one int32", "a hidden size of another type");
-  refused([](Attributes& a) { a["hidden_size"].bytes = {100, 0, 0, 0}; },
-          "field hidden_size: hidden must be 128 or 256 on a GPU, got 100", "H = 100");
-  refused([](Attributes& a) { a["hidden_size"].bytes = {255, 255, 255, 255}; },
-          "field hidden_size: hidden must be 128 or 256 on a GPU, got -1", "H = -1");
-  refused(
-      [&](Attributes& a) {
-        a["text_B"].type = PluginFieldType::kFLOAT16;
-        a["text_B"].bytes.resize(a["text_B"].bytes.size() / 2);
-      },
-      "field text_B must be float32 as speech_W is, got float16", "weights of two types");
-  refused_attributes("AlignPool", spoilt([](Attributes& a) { a.all.resize(1); }),
-                     "unknown field hidden_size; the fields are: none", "a field of AlignPool");
-  expect(creator("BiLSTM").createPlugin("layer_7", nullptr, TensorRTPhase::kBUILD) == nullptr,
-         "no fields at all");
-  expect_said("no fields were given", "no fields at all");
-  const auto* names = creator("BiLSTM").getFieldNames();
-  bool listed = names->nbFields == static_cast<int>(good.all.size());
-  for (int i = 0; listed && i < names->nbFields; ++i)
-    listed = names->fields[i].name == good.all[i].name;
-  expect(listed, "the ONNX parser is asked for every attribute");
-}
-
 // A call whose tensors were changed must be refused by the builder's questions and at run time.
 void refused_call(nvinfer1::IPluginV3& plugin, Case c, const std::function<void(Case&)>& spoil,
                   const std::string& sentence, const std::string& what) {
@@ -261,8 +195,73 @@ void check_registration() {
   expect(count == 2 && r.names == both && r.left == 2, "and leaves alone what others registered");
 }
 
-void check_rules() {
-  check_fields();
+void check_fields() {
+  std::mt19937_64 rng(1);
+  const Attributes good = BiLstmNode(rng, DataType::kFLOAT).attributes();
+  const auto spoilt = [&](const std::function<void(Attributes&)>& spoil) {
+    Attributes bad = good;
+    spoil(bad);
+    return bad;
+  };
+  const auto refused = [&](const std::function<void(Attributes&)>& spoil,
+                           const std::string& sentence, const char* what) {
+    refused_attributes("BiLSTM", spoilt(spoil), sentence, what);
+  };
+  const auto shorten = [](Attributes::One& one, std::int32_t length) {
+    one.length = length;
+    one.bytes.resize(static_cast<std::size_t>(length) * 4);
+  };
+  for (const auto& one : good.all)
+    refused([&](Attributes& a) { a.remove(one.name); }, "field " + one.name + " is missing",
+            "a missing field");
+  refused(
+      [](Attributes& a) { a["text_R"].name = "text_Q"; },
+      "unknown field text_Q; the fields are: hidden_size, speech_W, speech_R, speech_B, text_W, "
+      "text_R, text_B",
+      "an unknown field");
+  refused([](Attributes& a) { a.all.push_back(a["text_B"]); }, "field text_B is given twice",
+          "a field that comes twice");
+  refused([](Attributes& a) { a["text_B"].length = 0; }, "field text_B is empty", "an empty field");
+  refused([&](Attributes& a) { shorten(a["text_R"], 7); },
+          "field text_R must hold " + std::to_string(8 * hidden_units() * hidden_units()) +
+              " numbers, [2, 4 hidden_size, hidden_size], got 7",
+          "a short field");
+  refused([&](Attributes& a) { shorten(a["speech_B"], 1); }, "field speech_B must hold ",
+          "a short bias");
+  refused([&](Attributes& a) { shorten(a["speech_W"], 9); },
+          "field speech_W must hold a multiple of " + std::to_string(8 * hidden_units()),
+          "weights of no width");
+  refused([&](Attributes& a) { shorten(a["speech_W"], 8 * hidden_units()); },
+          "field speech_W: width must be a multiple of 4 from 4 on, got 1",
+          "a width without kernel");
+  refused([](Attributes& a) { a["text_W"].type = PluginFieldType::kINT32; },
+          "field text_W must be float32 or float16, got TensorRT's field type 5",
+          "integer weights");
+  refused([](Attributes& a) { a["hidden_size"].type = PluginFieldType::kFLOAT32; },
+          "field hidden_size must be one int32", "a hidden size of another type");
+  refused([](Attributes& a) { a["hidden_size"].bytes = {100, 0, 0, 0}; },
+          "field hidden_size: hidden must be 128 or 256 on a GPU, got 100", "H = 100");
+  refused([](Attributes& a) { a["hidden_size"].bytes = {255, 255, 255, 255}; },
+          "field hidden_size: hidden must be 128 or 256 on a GPU, got -1", "H = -1");
+  refused(
+      [&](Attributes& a) {
+        a["text_B"].type = PluginFieldType::kFLOAT16;
+        a["text_B"].bytes.resize(a["text_B"].bytes.size() / 2);
+      },
+      "field text_B must be float32 as speech_W is, got float16", "weights of two types");
+  refused_attributes("AlignPool", spoilt([](Attributes& a) { a.all.resize(1); }),
+                     "unknown field hidden_size; the fields are: none", "a field of AlignPool");
+  expect(creator("BiLSTM").createPlugin("layer_7", nullptr, TensorRTPhase::kBUILD) == nullptr,
+         "no fields at all");
+  expect_said("no fields were given", "no fields at all");
+  const auto* names = creator("BiLSTM").getFieldNames();
+  bool listed = names->nbFields == static_cast<int>(good.all.size());
+  for (int i = 0; listed && i < names->nbFields; ++i)
+    listed = names->fields[i].name == good.all[i].name;
+  expect(listed, "the ONNX parser is asked for every attribute");
+}
+
+void check_calls_and_memory() {
   check_calls();
   check_lengths();
   if (has_faults()) check_memory();
