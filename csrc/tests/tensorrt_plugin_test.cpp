@@ -23,9 +23,9 @@ struct Subject {
   double limit;  // of the error against float64
 };
 
-// Growing and shrinking; one step, one word.
-const std::vector<Sizes> kShapes = {{1, 5, 3}, {3, 9, 4},  {2, 1, 1},
-                                    {1, 1, 6}, {3, 14, 9}, {2, 3, 2}};
+// Growing and shrinking; one step, one word; so many steps that blocks of a GPU share an utterance.
+const std::vector<Sizes> kShapes = {{1, 5, 3},  {3, 9, 4},  {2, 1, 1}, {1, 1, 6},
+                                    {3, 14, 9}, {1, 80, 2}, {2, 3, 2}};
 
 bool same(const Case& a, const Case& b) {
   for (std::size_t i = 0; i < a.outputs.size(); ++i)
