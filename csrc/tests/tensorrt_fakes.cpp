@@ -105,17 +105,6 @@ Registered& registered() {
   return all;
 }
 
-bool register_as_load_library() {
-  std::int32_t count = 0;
-  IPluginCreatorInterface* const* creators = getCreators(count);
-  Registry registry;
-  bool good = count > 0;
-  for (int i = 0; i < count; ++i)
-    good &= registry.registerCreator(
-        *creators[i], static_cast<IPluginCreatorV3One*>(creators[i])->getPluginNamespace());
-  return good;
-}
-
 std::string logged() {
   std::string all;
   all.swap(lines());

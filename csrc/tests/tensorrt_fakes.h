@@ -63,9 +63,6 @@ struct Registered {
 };
 Registered& registered();
 
-// Does what IPluginRegistry::loadLibrary does once the library is open: takes its creators.
-bool register_as_load_library();
-
 // Everything that was logged, a sentence a line, since the last call.
 std::string logged();
 

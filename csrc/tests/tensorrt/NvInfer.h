@@ -266,3 +266,5 @@ class IPluginRegistry {
 };
 
 }  // namespace nvinfer1
+
+extern "C" nvinfer1::IPluginRegistry* getPluginRegistry() noexcept;
