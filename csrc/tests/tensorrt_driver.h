@@ -108,7 +108,7 @@ class Context {
 // magnitude; infinite where there is a NaN.
 double error(const Case& c);
 
-// Whether all outputs' values of utterance b are finite, or whether none that is not zero is.
+// Whether all values that utterance b got are finite.
 bool finite(const Case& c, std::int64_t b);
 
 }  // namespace tensorrt_test

@@ -89,12 +89,16 @@ class Logger final : public ILogger {
 
 bool finder_throws = false;
 
+Logger& the_logger() {
+  static Logger logger;
+  return logger;
+}
+
 class Finder final : public ILoggerFinder {
  public:
   ILogger* findLogger() override {
-    static Logger logger;
     if (finder_throws) throw std::runtime_error("no logger");
-    return &logger;
+    return &the_logger();
   }
 };
 
@@ -120,7 +124,11 @@ void make_finder_throw(bool throws) { finder_throws = throws; }
 
 }  // namespace tensorrt_test
 
-// What the plugin library looks for when it is loaded, here before main.
+// What the plugin library looks for: the registry when it is loaded, here before main; the logger
+// where no finder has been set.
+extern "C" __attribute__((visibility("default"))) nvinfer1::ILogger* getLogger() noexcept {
+  return &tensorrt_test::the_logger();
+}
 extern "C" __attribute__((visibility("default"))) nvinfer1::IPluginRegistry*
 getPluginRegistry() noexcept {
   static tensorrt_test::Registry registry;

@@ -203,6 +203,8 @@ void check_registration() {
   std::int32_t count = 0;
   getCreators(count);
   expect(count == 2 && r.names == both && r.left == 2, "and leaves alone what others registered");
+  refused_attributes("AlignPool", {{{"D", PluginFieldType::kINT32, 1, {8, 0, 0, 0}}}},
+                     "unknown field D; the fields are: none", "a field, and no finder yet,");
 }
 
 void check_fields() {
