@@ -1,5 +1,5 @@
 // What the plugin library sees of libnvinfer: built as libnvinfer.so.N, with a registry of
-// tensorrt_fakes.cpp, for tests/test_plugin_library.py. GBAN_NVINFER_VERSION is what it claims.
+// tensorrt_fakes.cpp, for tests/test_tensorrt_library.py. GBAN_NVINFER_VERSION is what it claims.
 #include <dlfcn.h>
 
 #include "tensorrt_fakes.h"
