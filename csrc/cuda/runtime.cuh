@@ -45,11 +45,16 @@ class DeviceScope {
   int before_ = 0, device_ = 0;
 };
 
+inline int current_device() {
+  int device = 0;
+  expect(cudaGetDevice(&device));
+  return device;
+}
+
 // Of the calling thread's current device.
 inline int device_attribute(cudaDeviceAttr attribute) {
-  int device = 0, value = 0;
-  expect(cudaGetDevice(&device));
-  expect(cudaDeviceGetAttribute(&value, attribute, device));
+  int value = 0;
+  expect(cudaDeviceGetAttribute(&value, attribute, current_device()));
   return value;
 }
 inline int processors() { return device_attribute(cudaDevAttrMultiProcessorCount); }
@@ -76,7 +81,7 @@ inline void* allocate_mapped(std::size_t bytes, void** device) {
 }
 inline void release_mapped(void* memory) noexcept { cudaFreeHost(memory); }
 
-// Both have happened when they return.
+// These have happened when they return.
 inline void upload(void* device, const void* host, std::size_t bytes) {
   expect(cudaMemcpy(device, host, bytes, cudaMemcpyHostToDevice));
   expect(cudaStreamSynchronize(nullptr));  // a copy from pageable memory may return before its end
@@ -84,6 +89,14 @@ inline void upload(void* device, const void* host, std::size_t bytes) {
 inline void clear(void* device, std::size_t bytes) {
   expect(cudaMemset(device, 0, bytes));
   expect(cudaDeviceSynchronize());
+}
+inline void download(void* host, const void* device, std::size_t bytes) {
+  expect(cudaMemcpy(host, device, bytes, cudaMemcpyDeviceToHost));
+}
+
+// Writes zeros in the stream's turn; may be captured.
+inline void clear_async(void* device, std::size_t bytes, Stream stream) {
+  expect(cudaMemsetAsync(device, 0, bytes, stream));
 }
 
 inline Stream make_stream() {

@@ -88,6 +88,17 @@ void clear(void* device, std::size_t bytes) {
   std::memset(device, 0, bytes);
 }
 
+void download(void* host, const void* device, std::size_t bytes) {
+  shim::require_device();
+  shim::require_no_capture("copy");
+  std::memcpy(host, device, bytes);
+}
+
+void clear_async(void* device, std::size_t bytes, Stream stream) {
+  shim::require_device();
+  shim::submit(stream, [=] { std::memset(device, 0, bytes); });
+}
+
 Stream make_stream() {
   shim::require_device();
   return new shim::Queue;

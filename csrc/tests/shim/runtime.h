@@ -46,6 +46,7 @@ struct Emulated {
   int processors = 8, shared_block = 166912, shared_processor = 167936;  // a Jetson Orin
 };
 Emulated& emulated();
+inline int current_device() { return 0; }
 inline int processors() { return emulated().processors; }
 inline int shared_block() { return emulated().shared_block; }
 inline int shared_processor() { return emulated().shared_processor; }
@@ -56,6 +57,8 @@ void* allocate_mapped(std::size_t bytes, void** device);
 void release_mapped(void* memory) noexcept;
 void upload(void* device, const void* host, std::size_t bytes);
 void clear(void* device, std::size_t bytes);
+void download(void* host, const void* device, std::size_t bytes);
+void clear_async(void* device, std::size_t bytes, Stream stream);
 
 Stream make_stream();
 void end_stream(Stream stream) noexcept;

@@ -1,0 +1,1 @@
+#include "tensorrt_device.cuh"
