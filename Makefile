@@ -30,11 +30,14 @@ run:
 setup:
 	@$(SET_UP) train,cluster,test,lint --torch-args "$(TORCH_ARGS)"
 
+# Tests that start, kill and time processes of their own go first and one by one, the rest two at once.
 test: setup lint ctest
-	$(BIN)/python -m pytest -m "not full and not gpu"
+	$(BIN)/python -m pytest -m "alone and not full and not gpu"
+	$(BIN)/python -m pytest -n 2 --dist loadfile -m "not alone and not full and not gpu"
 
 test-full: setup lint ctest
-	$(BIN)/python -m pytest -m "not gpu"
+	$(BIN)/python -m pytest -m "(alone or full) and not gpu"
+	$(BIN)/python -m pytest -n 2 --dist loadfile -m "not alone and not full and not gpu"
 
 # The hooks of .pre-commit-config.yaml, over every file; they need a git checkout.
 lint: setup

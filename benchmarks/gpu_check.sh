@@ -3,7 +3,8 @@
 #
 #     benchmarks/gpu_check.sh [--quick]
 #
-# builds the core here with CUDA (GBAN_CUDA=1), runs the GPU tests with the GPU required, then every
+# builds the core here with CUDA (GBAN_CUDA=1), runs the GPU tests with the GPU required, the TensorRT
+# plugins through their interface (TENSORRT_ROOT's headers, else the stand-in's), then every
 # kernel under compute-sanitizer (memcheck, racecheck, initcheck), then the benchmarks, and writes
 # benchmarks/results/<gpu>.json: GPU, driver, date, commit, hash of the kernels' sources, figures.
 # Needs nvcc, a C++17 compiler, Python with torch, numpy, safetensors, pybind11, cmake, ninja and pytest.
@@ -33,7 +34,7 @@ cmake -S . -B "$BUILD" -G Ninja -DGBAN_CUDA=1 -DGBAN_CUDA_ARCHITECTURES="$CAPABI
   -Dpybind11_DIR="$("$PYTHON" -m pybind11 --cmakedir)" \
   -DCMAKE_LIBRARY_OUTPUT_DIRECTORY="$PWD/gban_edge" > "$BUILD.log" 2>&1 \
   || { cat "$BUILD.log"; fail "configuring failed"; }
-cmake --build "$BUILD" --target _core
+cmake --build "$BUILD" --target _core tensorrt_plugin_gpu_test
 export PYTHONPATH="$PWD${PYTHONPATH:+:$PYTHONPATH}"
 "$PYTHON" -m gban_edge.info
 
@@ -41,6 +42,10 @@ say "tests, the GPU required"
 # Without conftest.py, whose corpus a bare machine has not the packages for.
 "$PYTHON" -m pytest -q -m gpu -p no:cacheprovider --noconftest tests/test_gpu.py \
   tests/test_gpu_bilstm.py tests/test_gpu_engine.py
+
+say "TensorRT plugins on the GPU"
+"$BUILD/tensorrt_plugin_gpu_test"
+PLUGINS="tensorrt_plugin_gpu_test passed, headers: ${TENSORRT_ROOT:-stand-in}"
 
 say "compute-sanitizer"
 if command -v compute-sanitizer > /dev/null; then

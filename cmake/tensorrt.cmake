@@ -84,10 +84,10 @@ function(gban_tensorrt_target target)
   target_link_libraries(${target} PRIVATE gban_core ${CMAKE_DL_LIBS})
 endfunction()
 
-# With the real headers and CUDA's; the kernels are the core's.
-function(gban_tensorrt_real_target target)
+# With the kernels of the core and the headers given.
+function(gban_tensorrt_real_target target headers)
   gban_tensorrt_target(${target})
-  target_include_directories(${target} SYSTEM PRIVATE ${GBAN_NVINFER} ${CUDAToolkit_INCLUDE_DIRS})
+  target_include_directories(${target} SYSTEM PRIVATE ${headers} ${CUDAToolkit_INCLUDE_DIRS})
   target_include_directories(${target} PRIVATE ${PROJECT_SOURCE_DIR}/csrc/cuda)
   get_target_property(architectures gban_core CUDA_ARCHITECTURES)
   set_target_properties(${target} PROPERTIES CUDA_ARCHITECTURES "${architectures}"
@@ -104,7 +104,7 @@ elseif(GBAN_NVINFER)
   message(STATUS "TensorRT plugins: NvInfer ${GBAN_NVINFER_VERSION} of ${GBAN_NVINFER}")
   add_library(gban_edge_tensorrt SHARED ${GBAN_TENSORRT_SOURCES}
               ${GBAN_TENSORRT_DIR}/device_memory.cu)
-  gban_tensorrt_real_target(gban_edge_tensorrt)
+  gban_tensorrt_real_target(gban_edge_tensorrt ${GBAN_NVINFER})
   # Two functions are exported, and nothing of the core, of CUDA or of the C++ library.
   set(exports ${GBAN_TENSORRT_DIR}/exports.map)
   set_target_properties(gban_edge_tensorrt PROPERTIES CXX_VISIBILITY_PRESET hidden
@@ -113,12 +113,18 @@ elseif(GBAN_NVINFER)
   target_link_options(gban_edge_tensorrt PRIVATE LINKER:--version-script=${exports}
                       LINKER:--no-undefined LINKER:--as-needed)
   install(TARGETS gban_edge_tensorrt LIBRARY DESTINATION ${CMAKE_INSTALL_LIBDIR})
+endif()
 
-  # The test on a GPU, for benchmarks/gpu_check.sh.
+# The test on a GPU, for benchmarks/gpu_check.sh; it calls nothing of TensorRT's.
+if(GBAN_WITH_CUDA)
+  set(headers ${GBAN_TENSORRT_TESTS}/tensorrt)
+  if(GBAN_NVINFER)
+    set(headers ${GBAN_NVINFER})
+  endif()
   add_executable(tensorrt_plugin_gpu_test EXCLUDE_FROM_ALL ${GBAN_TENSORRT_SOURCES}
                  ${GBAN_TENSORRT_TEST_SOURCES} ${GBAN_TENSORRT_DIR}/device_memory.cu
                  ${GBAN_TENSORRT_TESTS}/tensorrt_device.cu)
-  gban_tensorrt_real_target(tensorrt_plugin_gpu_test)
+  gban_tensorrt_real_target(tensorrt_plugin_gpu_test ${headers})
   set_target_properties(tensorrt_plugin_gpu_test PROPERTIES ENABLE_EXPORTS ON)
 endif()
 
@@ -136,11 +142,10 @@ if(GBAN_TESTS)
   foreach(way plain asan)
     string(REPLACE "_plain" "" target tensorrt_plugin_test_${way})
     add_executable(${target} ${GBAN_TENSORRT_SOURCES} ${GBAN_TENSORRT_TEST_SOURCES}
-                   ${GBAN_TENSORRT_TESTS}/emulated_tensorrt.cpp
-                   ${GBAN_TENSORRT_TESTS}/emulated_alignment.cpp
-                   ${GBAN_TENSORRT_TESTS}/emulated_bilstm.cpp)
+                   ${GBAN_TENSORRT_TESTS}/emulated_tensorrt.cpp)
     gban_tensorrt_target(${target})
-    target_link_libraries(${target} PRIVATE gban_shim_${way})
+    target_link_libraries(${target} PRIVATE gban_emulated_alignment_${way}
+                                            gban_emulated_bilstm_${way})
     target_include_directories(${target} SYSTEM PRIVATE ${headers})
     set_target_properties(${target} PROPERTIES ENABLE_EXPORTS ON)
     add_test(NAME ${target} COMMAND ${target})

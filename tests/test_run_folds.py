@@ -27,6 +27,8 @@ from test_text import line
 from gban_edge import bundle
 from gban_edge.labels import LABELS
 
+pytestmark = pytest.mark.alone
+
 
 def test_it_writes_what_it_says(finished):
     out, done = finished
