@@ -1,5 +1,5 @@
 # make run          set up .venv and run the main job on the built-in corpus
-# make test         set up .venv, then format, lint, types, build, C++ tests, Python tests: 20 minutes
+# make test         set up .venv, then format, lint, types, build, C++ tests, Python tests: 22 minutes
 # make test-full    that and the whole main job, and the base package on every Python on the PATH:
 #                   about 30 minutes on 2 cores
 #
@@ -24,11 +24,11 @@ SET_UP = $(PYTHON) tools/venv.py $(VENV)
 .PHONY: run test test-full lint format ctest kernel-report bench setup clean
 
 run:
-	@$(SET_UP) train --torch-args "$(TORCH_ARGS)"
+	@$(SET_UP) train,deploy --torch-args "$(TORCH_ARGS)"
 	$(BIN)/python train/run_folds.py $(ARGS)
 
 setup:
-	@$(SET_UP) train,cluster,test,lint --torch-args "$(TORCH_ARGS)"
+	@$(SET_UP) train,deploy,cluster,test,lint --torch-args "$(TORCH_ARGS)"
 
 # Tests that start, kill and time processes of their own go first and one by one, the rest two at once.
 test: setup lint ctest
@@ -62,7 +62,7 @@ kernel-report:
 
 # The engine, the alignment, the frontend and training beside their peers, one CPU thread.
 bench:
-	@$(SET_UP) train,cluster,test,lint,bench --torch-args "$(TORCH_ARGS)"
+	@$(SET_UP) train,deploy,cluster,test,lint,bench --torch-args "$(TORCH_ARGS)"
 	$(BIN)/python benchmarks/bench_engine.py
 	$(BIN)/python benchmarks/bench_alignment.py
 	$(BIN)/python benchmarks/bench_frontend.py
