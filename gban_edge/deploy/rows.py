@@ -49,7 +49,7 @@ def _text(ask: Callable[[], str]) -> str:
 
 
 def _board(found: dict[str, Any]) -> list[Row]:
-    rows = [("board", found.get("board", "unknown"))]
+    rows = [("board", found.get("board", "not a Jetson"))]
     if found.get("jetson"):
         rows.append(("JetPack", found.get("jetpack", "unknown: no /etc/nv_tegra_release")))
         mode = found.get("power_mode", {})
