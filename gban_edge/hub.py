@@ -48,21 +48,21 @@ def find(name: str, kind: str, ending: str) -> Path:
         ConnectionError: the hub is not reached, or refuses, and the cache lacks the file.
         RuntimeError: huggingface_hub is not installed.
     """
-    library = _library(name)
+    library, constants = _library(name), import_module("huggingface_hub.constants")
     matched = _NAME.fullmatch(name)
     if matched is None:
         raise ValueError(f"name must be owner/name of the Hugging Face hub, got {name!r}")
     wanted = _Name(f"{matched[1]}/{matched[2]}", matched[3] or "main")
-    cached = _cached(library, wanted)
+    cached = _cached(Path(constants.HF_HUB_CACHE), wanted)
     found = [] if cached is None else sorted(cached.glob(ending))
     if found:
         return _only(found, f"the cache of {name}, {cached},", kind, ending)
     try:
-        return _download(library, wanted, kind, ending)
+        return _download(library, constants, wanted, kind, ending)
     except FileNotFoundError:
         raise
     except Exception as error:  # of the HTTP client too, which huggingface_hub's versions change
-        raise _told(library, wanted, error) from error
+        raise _told(wanted, error) from error
 
 
 def _library(name: str) -> Any:
@@ -75,18 +75,16 @@ def _library(name: str) -> Any:
         ) from error
 
 
-def _cached(library: Any, wanted: _Name) -> Path | None:
+def _cached(cache: Path, wanted: _Name) -> Path | None:
     """The folder of the revision in the cache, as huggingface_hub documents its layout."""
-    folder = Path(library.constants.HF_HUB_CACHE) / (
-        "models--" + wanted.repository.replace("/", "--")
-    )
+    folder = cache / ("models--" + wanted.repository.replace("/", "--"))
     ref = folder / "refs" / wanted.revision
     commit = ref.read_text().strip() if ref.is_file() else wanted.revision
     snapshot = folder / "snapshots" / commit
     return snapshot if snapshot.is_dir() else None
 
 
-def _download(library: Any, wanted: _Name, kind: str, ending: str) -> Path:
+def _download(library: Any, constants: Any, wanted: _Name, kind: str, ending: str) -> Path:
     known = library.HfApi().model_info(
         wanted.repository, revision=wanted.revision, files_metadata=True
     )
@@ -94,10 +92,10 @@ def _download(library: Any, wanted: _Name, kind: str, ending: str) -> Path:
     matching = [Path(name) for name in sorted(sizes) if PurePosixPath(name).match(ending)]
     file = _only(matching, f"{wanted.repository} ({wanted.revision})", kind, ending).name
     size = "size unknown" if sizes[file] is None else f"{sizes[file] / 1e6:.1f} MB"
-    cache, source = library.constants.HF_HUB_CACHE, library.constants.ENDPOINT
     LOG.warning(
-        "downloading %s (%s) of %s from %s to %s", file, size, wanted.repository, source, cache
-    )
+        "downloading %s (%s) of %s from %s to %s",
+        file, size, wanted.repository, constants.ENDPOINT, constants.HF_HUB_CACHE,
+    )  # fmt: skip
     return Path(library.hf_hub_download(wanted.repository, file, revision=wanted.revision))
 
 
@@ -108,11 +106,11 @@ def _only(found: list[Path], place: str, kind: str, ending: str) -> Path:
     return found[0]
 
 
-def _told(library: Any, wanted: _Name, error: Exception) -> OSError:
+def _told(wanted: _Name, error: Exception) -> OSError:
     """What to raise instead of ``error``."""
     said = str(error).strip().splitlines()
     first = said[0] if said else type(error).__name__
-    name, errors = wanted.repository, library.errors
+    name, errors = wanted.repository, import_module("huggingface_hub.errors")
     if isinstance(error, errors.GatedRepoError):
         return ConnectionError(f"{name}: the Hugging Face hub asks for leave to read it: {first}")
     if isinstance(error, errors.RepositoryNotFoundError):

@@ -123,7 +123,8 @@ class EmotionRecognizer:
         Args:
             sound: mono [samples], floating point of full scale 1.0 or int16; or the path of a
                 sound file, mono or stereo (which is mixed down); or such a file opened for reading
-                bytes (``io.BytesIO``). None at all (length 0) is allowed. What lies beyond 7.5 s is not looked at.
+                bytes (``io.BytesIO``). None at all (length 0) is allowed. What lies
+                beyond 7.5 s is not looked at.
             words: what was said: text, UTF-8 bytes, several texts, or None. Those beyond 512 words
                 are left out.
             sample_rate: 8000 to 192000; 16000 if left out; of a file what the file says.
