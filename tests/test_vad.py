@@ -9,7 +9,14 @@ from test_imports import EXTRAS, run_without
 
 from gban_edge.endpoint import FramedVad
 from gban_edge.vad import (
-    EnergyGate, Segment, SileroVad, SpeechBegan, SpeechStopped, Timing, open_vad, segments,
+    EnergyGate,
+    Segment,
+    SileroVad,
+    SpeechBegan,
+    SpeechStopped,
+    Timing,
+    open_vad,
+    segments,
 )  # fmt: skip
 
 BOTH = (SileroVad, EnergyGate)
