@@ -56,6 +56,7 @@ def pocketsphinx() -> WordSource:
             return ""
         raw = np.round(np.clip(sound, -1.0, 1.0) * 32767.0).astype("<i2").tobytes()
         with lock:
+            decoder.reinit_feat()  # what it tracked of the last utterance's noise would stay
             decoder.start_utt()
             decoder.process_raw(raw, no_search=False, full_utt=True)
             decoder.end_utt()
