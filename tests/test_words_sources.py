@@ -146,7 +146,6 @@ def constant_network(path: Path, tokens: list[int], vocabulary: int, kind: str) 
 
 
 def test_sherpa_onnx_runs_a_network(tmp_path):
-    pytest.importorskip("sherpa_onnx")
     (tmp_path / "tokens.txt").write_text("<blk> 0\n▁HELLO 1\n▁THERE 2\n")
     constant_network(tmp_path / "model.onnx", [0, 1, 1, 0, 2], 3, "zipformer2_ctc")
     source = words.sherpa_onnx(tmp_path)
