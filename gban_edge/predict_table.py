@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from rich.console import Console, Group
+from rich.console import Console, Group, JustifyMethod
 from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
@@ -31,14 +31,16 @@ def show(
     labels: Sequence[str],
     backend: str,
     meant: Mapping[str, str] | None = None,
+    words: bool = True,
 ) -> None:
     """Print the results of ``answers``, what was done to the sounds, and a summary.
 
-    ``meant`` says of a file which emotion it was to have, where that is known.
+    ``meant`` says of a file which emotion it was to have, where that is known; ``words`` whether
+    what was said is shown too.
     """
     heard = [answer for answer in answers if answer.result is not None]
     if heard:
-        console.print(_table(heard, console.width, meant or {}))
+        console.print(_table(heard, console.width, meant or {}, words))
         for note in _notes(heard):
             console.print(Text(note, style=DIM), soft_wrap=True)
         if any(answer.result and answer.result.contributions for answer in heard):
@@ -46,10 +48,10 @@ def show(
     console.print(Text(summary(answers, labels, backend)), soft_wrap=True)
 
 
-def _table(answers: Sequence[Answer], width: int, meant: Mapping[str, str]) -> Table:
+def _table(answers: Sequence[Answer], width: int, meant: Mapping[str, str], words: bool) -> Table:
     names = short_names([answer.file for answer in answers])
     if width < MIDDLE:
-        return _narrow(answers, names, meant)
+        return _narrow(answers, names, meant, words)
     wide = width >= WIDE
     table = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False, header_style="bold")
     table.add_column("sound", overflow="fold", min_width=12)
@@ -59,9 +61,11 @@ def _table(answers: Sequence[Answer], width: int, meant: Mapping[str, str]) -> T
     table.add_column("probabilities", no_wrap=True)
     table.add_column("a_s h_s", justify="right", no_wrap=True)
     table.add_column("length", justify="right", no_wrap=True)
-    table.add_column("words", overflow="fold", min_width=5, justify="left" if wide else "right")
+    if words:
+        side: JustifyMethod = "left" if wide else "right"
+        table.add_column("words", overflow="fold", min_width=5, justify=side)
     for answer, name in zip(answers, names, strict=True):
-        table.add_row(*_cells(answer, name, wide, meant))
+        table.add_row(*_cells(answer, name, wide, meant)[: len(table.columns)])
     return table
 
 
@@ -106,7 +110,9 @@ def _bars(result: Result, wide: bool = False) -> Text:
     return shares(probabilities, BAR if wide else 1)
 
 
-def _narrow(answers: Sequence[Answer], names: Sequence[str], meant: Mapping[str, str]) -> Table:
+def _narrow(
+    answers: Sequence[Answer], names: Sequence[str], meant: Mapping[str, str], words: bool
+) -> Table:
     """A sound a block: its name over its emotion, bars and words."""
     table = Table.grid()
     table.add_column(overflow="fold")
@@ -122,8 +128,8 @@ def _narrow(answers: Sequence[Answer], names: Sequence[str], meant: Mapping[str,
         if result.contributions is not None:
             a_s, h_s = sound_shares(result).split()
             lines[0].append(f"  a_s {a_s}  h_s {h_s}")
-        words = f'"{answer.words}"' if answer.words else "no words"
-        lines.append(Text(f"{result.seconds:.1f} s, {words}", style=DIM))
+        said = (f', "{answer.words}"' if answer.words else ", no words") if words else ""
+        lines.append(Text(f"{result.seconds:.1f} s{said}", style=DIM))
         table.add_row(Group(head, *(Padding(line, (0, 0, 0, 2)) for line in lines)))
     return table
 

@@ -57,7 +57,7 @@ def shares(probabilities: Mapping[str, float], cells: int, separator: str = " ")
         if cells == 1:
             text.append(f"{label} {column(value)}", style)
         else:
-            text.append(f"{label} {bar(value, cells)}{value * 100:3.0f}", style)
+            text.append(f"{label} {bar(value, cells)} {value * 100:3.0f}", style)
     return text
 
 
