@@ -2,13 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any
+from gban_edge import words
+from gban_edge.words import WordSource
 
-from numpy.typing import NDArray
-
-# (pcm float32 [n], sample_rate) -> what was said.
-WordSource = Callable[[NDArray[Any], int], str]
 ALLOWED = "pocketsphinx or sherpa:FOLDER"
 
 
@@ -28,10 +24,6 @@ def open_word_source(text: str) -> WordSource:
         RuntimeError: its package is not installed; names the pip command.
     """
     check_word_source(text)
-    from gban_edge import words
-
     if text == "pocketsphinx":
-        source: WordSource = words.pocketsphinx()
-        return source
-    source = words.sherpa_onnx(text.partition(":")[2])
-    return source
+        return words.pocketsphinx()
+    return words.sherpa_onnx(text.partition(":")[2])

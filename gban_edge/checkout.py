@@ -49,7 +49,7 @@ def _there(name: str) -> bool:
 
 
 def hand_over(script: Path, arguments: Sequence[str]) -> NoReturn:
-    """Become ``python script arguments``: its output, signals and exit status are this command's."""
+    """Become ``python script arguments``, whose exit status and signals are then this command's."""
     sys.stdout.flush()
     sys.stderr.flush()
     os.execv(sys.executable, [sys.executable, str(script), *arguments])

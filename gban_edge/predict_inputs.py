@@ -10,8 +10,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
-from gban_edge.asr_option import WordSource, open_word_source
+from gban_edge.asr_option import open_word_source
 from gban_edge.runtime.sound import as_float, read_sound
+from gban_edge.words import WordSource
 
 # What libsndfile reads; WAV needs no package.
 SOUNDS = (".wav", ".flac", ".ogg", ".opus", ".mp3", ".aif", ".aiff", ".au", ".caf", ".w64")

@@ -18,7 +18,7 @@ EPILOG = "Exit status: that of train/run_folds.py; 1 where it is not here or can
 
 
 def train(context: typer.Context) -> None:
-    """Train and cross-validate: hands over to train/run_folds.py of a checkout, with all options."""
+    """Train and cross-validate: hands over to train/run_folds.py of a checkout."""
     script = find_checkout() / "train" / "run_folds.py"
     require(TRAINING, "training")
     hand_over(script, context.args)

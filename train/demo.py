@@ -92,9 +92,10 @@ def draw(session: int, clips: int, seed: int) -> list[Turn]:
     for number in range(clips):
         label = list(EMOTIONS)[number % len(EMOTIONS)]
         clauses = 2 if number // len(EMOTIONS) % 4 < contrasts else 1
-        fit = (i for i in order if turns[i].label == label
-               and len(turns[i].sentence.clauses) == clauses and turns[i] not in chosen)  # fmt: skip
-        chosen.append(turns[next(fit)])
+        shuffled = (turns[i] for i in order if turns[i] not in chosen)
+        chosen.append(
+            next(t for t in shuffled if t.label == label and len(t.sentence.clauses) == clauses)
+        )
     return chosen
 
 
