@@ -18,6 +18,7 @@ from gban_edge.runtime.wav import read_file
 
 BLOCK = 512  # samples at 16 kHz, 32 ms
 WAITING = 300  # blocks, about 10 s, before sound is lost
+PATIENCE = 5.0  # seconds without sound after which it is asked whether the device is there
 LONGEST = 24 * 3600.0  # of a file, seconds
 Block = NDArray[np.float32]
 
@@ -144,7 +145,7 @@ class Microphone:
     def __iter__(self) -> Iterator[Block]:
         while True:
             try:
-                block = self._waiting.get(timeout=5.0)
+                block = self._waiting.get(timeout=PATIENCE)
             except queue.Empty:
                 if not self._stream.active:
                     raise RuntimeError(f"microphone {self.name!r} stopped: unplugged?") from None

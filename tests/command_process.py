@@ -76,7 +76,7 @@ def write_wav(path: Path, pcm: np.ndarray, rate: int = 16000) -> Path:
 
 
 def block_modules(folder: Path, names: Sequence[str]) -> str:
-    """A PYTHONPATH whose first folder hides ``names``, also from processes that are handed over to."""
+    """A PYTHONPATH whose first folder hides ``names``, from child processes too."""
     folder.mkdir(exist_ok=True)
     for name in names:
         (folder / f"{name}.py").write_text(f"raise ImportError({name!r} + ' is hidden')\n")
