@@ -55,7 +55,7 @@ VadEvent = SpeechBegan | SpeechStopped
 
 
 class Vad(Protocol):
-    """Finds utterances in sound that is still arriving. Times are seconds since its first sample."""
+    """Finds utterances in sound that still arrives. Times are seconds since its first sample."""
 
     @property
     def name(self) -> str:
@@ -220,9 +220,9 @@ class FramedVad(ABC):
         events.append(SpeechBegan(self._start / SAMPLE_RATE, self._heard / SAMPLE_RATE))
 
     def _stop(self, end: int, events: list[VadEvent], *, cut: bool) -> None:
-        start, end, heard = (n / SAMPLE_RATE for n in (self._start, end, self._heard))
-        events.append(SpeechStopped(start, end, heard, cut))
-        self._free, self._speaking = round(end * SAMPLE_RATE), False
+        start, stop, heard = (n / SAMPLE_RATE for n in (self._start, end, self._heard))
+        events.append(SpeechStopped(start, stop, heard, cut))
+        self._free, self._speaking = end, False
 
     def _end(self) -> int:
         """Where the utterance ends, should nothing more be said."""

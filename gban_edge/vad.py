@@ -83,8 +83,8 @@ class SileroVad(FramedVad):
 class EnergyGate(FramedVad):
     """Speech is what is louder than the room, whose level is followed; NumPy alone.
 
-    A quieter frame of 20 ms takes the room's level down by half of the difference, a louder one up
-    by at most 3 dB a second, so that a fan that starts is heard as room after some seconds. It
+    A quieter frame of 20 ms takes the room's level down by a fifth of the difference, a louder one
+    up by at most 3 dB a second, so that a fan that starts is heard as room after some seconds. It
     cannot tell speech from other sound.
 
     Args:
@@ -100,10 +100,10 @@ class EnergyGate(FramedVad):
     name = "energy"
     RISE = 3.0 * GATE_SAMPLES / SAMPLE_RATE
     # The room's level before anything was heard, should the sound begin with speech, and at least.
-    FIRST, LOWEST = -50.0, -75.0
+    FIRST, LOWEST = -50.0, -65.0
 
     def __init__(
-        self, above: float = 9.0, quietest: float = -60.0, timing: Timing | None = None
+        self, above: float = 9.0, quietest: float = -55.0, timing: Timing | None = None
     ) -> None:
         check_range("above", above, 4.0, 40.0)
         check_range("quietest", quietest, -90.0, -20.0)
@@ -123,7 +123,7 @@ class EnergyGate(FramedVad):
             self._room = min(level, self.FIRST)
         loud = self._room + self._above - (3.0 if speaking else 0.0)
         change = level - self._room
-        self._room += 0.5 * change if change < 0 else min(change, self.RISE)
+        self._room += 0.2 * change if change < 0 else min(change, self.RISE)
         self._room = max(self._room, self.LOWEST)
         return level >= max(loud, self._quietest)
 

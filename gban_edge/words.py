@@ -27,6 +27,9 @@ PARTS = {
     "transducer": ("encoder", "decoder", "joiner"),
     "whisper": ("encoder", "decoder"),
 }
+# Kinds of one file, by what its metadata calls itself; an ONNX file has that at its end.
+MARKS = {"sense voice": b"sense_voice", "zipformer ctc": b"zipformer"}
+TAIL = 1 << 20
 
 
 def none() -> WordSource:
@@ -68,8 +71,8 @@ def sherpa_onnx(folder: str | os.PathLike[str], *, threads: int = 1) -> WordSour
 
     transducer (Zipformer among them): ``*encoder*.onnx``, ``*decoder*.onnx``, ``*joiner*.onnx``;
     Whisper: ``*encoder*.onnx`` and ``*decoder*.onnx``; SenseVoice or Zipformer CTC:
-    ``model*.onnx``, in a folder whose name has "sense" or "ctc". Each with ``*tokens.txt``. Of a
-    file that is there twice, ``.int8.onnx`` is taken. Models for streaming are not taken.
+    ``model*.onnx``, which of them its metadata tells. Each with ``*tokens.txt``. Of a file that is
+    there twice, ``.int8.onnx`` is taken. Models for streaming are not taken.
 
     Args:
         folder: where the files are.
@@ -78,7 +81,7 @@ def sherpa_onnx(folder: str | os.PathLike[str], *, threads: int = 1) -> WordSour
     Raises:
         FileNotFoundError: no such folder, or none of these sets of files in it; says what was
             looked for and what is there.
-        ValueError: a model for streaming, or threads below 1.
+        ValueError: a model for streaming or of another kind, or threads below 1.
         RuntimeError: the package sherpa-onnx is not installed.
     """
     if isinstance(threads, bool) or not isinstance(threads, int) or threads < 1:
@@ -123,11 +126,10 @@ def find_sherpa(folder: Path) -> tuple[str, dict[str, Path]]:
             _check_offline(folder, parts)
             return kind, {**parts, "tokens": tokens}
     model = _only(folder, "model*.onnx")
-    name = folder.resolve().name.lower()
-    if tokens is not None and model is not None and ("sense" in name or "ctc" in name):
+    if tokens is not None and model is not None:
         files = {"model": model, "tokens": tokens}
         _check_offline(folder, files)
-        return "sense voice" if "sense" in name else "zipformer ctc", files
+        return _kind_of(model), files
     raise FileNotFoundError(_not_found(folder))
 
 
@@ -135,6 +137,19 @@ def _only(folder: Path, pattern: str) -> Path | None:
     """A file of ``folder``, the one with 8-bit weights first."""
     found = sorted(folder.glob(pattern), key=lambda path: (".int8." not in path.name, path.name))
     return found[0] if found else None
+
+
+def _kind_of(model: Path) -> str:
+    with model.open("rb") as file:
+        file.seek(max(0, model.stat().st_size - TAIL))
+        tail = file.read()
+    for kind, mark in MARKS.items():
+        if mark in tail:
+            return kind
+    raise ValueError(
+        f"{model}: must be a SenseVoice or Zipformer CTC model of sherpa-onnx, and its metadata "
+        "names neither"
+    )
 
 
 def _check_offline(folder: Path, files: dict[str, Path]) -> None:
@@ -152,8 +167,8 @@ def _not_found(folder: Path) -> str:
     return (
         f"folder {folder} must hold *tokens.txt and a model of sherpa-onnx: *encoder*.onnx, "
         "*decoder*.onnx and *joiner*.onnx (transducer); *encoder*.onnx and *decoder*.onnx "
-        "(Whisper); or model*.onnx, the folder's name having 'sense' (SenseVoice) or 'ctc' "
-        f"(Zipformer CTC); got {some or 'nothing'}"
+        "(Whisper); or model*.onnx (SenseVoice, Zipformer CTC); got "
+        f"{some or 'nothing'}"
     )
 
 
