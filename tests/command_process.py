@@ -2,23 +2,22 @@
 
 from __future__ import annotations
 
-import os
 import subprocess
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import soundfile
 from helpers import ROOT, SMALL, plain_environment
 from runtime_models import make_model
+from typer.testing import CliRunner
 
 from gban_edge import bundle
 
 # As gban_edge/commands.py registers them.
-REGISTER = """
-import sys
-sys.modules.update({name: None for name in %r})
+APP = """
 import typer
 from gban_edge.commands import told
 from gban_edge import demo_cli, listen_cli, predict_cli, train_cli
@@ -27,13 +26,24 @@ app.command(epilog=predict_cli.EPILOG)(told(predict_cli.predict))
 app.command(epilog=listen_cli.EPILOG)(told(listen_cli.listen))
 app.command(epilog=demo_cli.EPILOG)(told(demo_cli.demo))
 app.command(epilog=train_cli.EPILOG, context_settings=train_cli.CONTEXT)(told(train_cli.train))
-app(prog_name="gban-edge")
 """
 
 
 def program(*arguments: object, missing: Sequence[str] = ()) -> list[str]:
     """A command line; the modules ``missing`` cannot be imported in it."""
-    return [sys.executable, "-c", REGISTER % (list(missing),), *map(str, arguments)]
+    hide = f"import sys; sys.modules.update(dict.fromkeys({list(missing)!r}))"
+    code = f"{hide}\n{APP}\napp(prog_name='gban-edge')"
+    return [sys.executable, "-c", code, *map(str, arguments)]
+
+
+def refused(status: int, *arguments: object) -> str:
+    """What a command, in this process, says on standard error; it printed nothing else."""
+    names: dict[str, Any] = {}
+    exec(APP, names)
+    done = CliRunner(env={"COLUMNS": "200"}).invoke(names["app"], [str(a) for a in arguments])
+    assert isinstance(done.exception, SystemExit), done.exception
+    assert (done.exit_code, done.stdout) == (status, "")
+    return done.stderr
 
 
 def environment(width: int = 100, **more: str) -> dict[str, str]:
@@ -73,11 +83,3 @@ def write_wav(path: Path, pcm: np.ndarray, rate: int = 16000) -> Path:
     path.parent.mkdir(parents=True, exist_ok=True)
     soundfile.write(path, pcm, rate, subtype="PCM_16")
     return path
-
-
-def block_modules(folder: Path, names: Sequence[str]) -> str:
-    """A PYTHONPATH whose first folder hides ``names``, from child processes too."""
-    folder.mkdir(exist_ok=True)
-    for name in names:
-        (folder / f"{name}.py").write_text(f"raise ImportError({name!r} + ' is hidden')\n")
-    return os.pathsep.join((str(folder), str(ROOT)))
