@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 import sys
 from collections.abc import Mapping
 
@@ -19,7 +20,7 @@ def bar(value: float, cells: int) -> str:
     """A horizontal bar for 0 to 1, always ``cells`` characters wide.
 
     >>> bar(0.5, 4), bar(0.3, 2)
-    ('██  ', '▌ ')
+    ('██  ', '▋ ')
     """
     filled = round(min(max(value, 0.0), 1.0) * cells * 8)
     whole, part = divmod(filled, 8)
@@ -73,7 +74,5 @@ def level(rms: float, floor: float = -60.0) -> float:
 
 
 def hush() -> None:
-    """Call where a reader of standard output is gone, or Python says so once more at its end."""
-    import os
-
+    """Drop what is left for a reader of standard output that is gone: Python would complain."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -1,6 +1,7 @@
 """gban-edge predict, as a person types it."""
 
 import csv
+import doctest
 import io
 import json
 import subprocess
@@ -11,7 +12,7 @@ from command_process import command, environment, program, refused, small_model,
 from helpers import assert_clean_error, speech_like
 from rich.console import Console
 
-from gban_edge import EmotionRecognizer
+from gban_edge import EmotionRecognizer, microphone, predict_table, terminal
 from gban_edge.predict_inputs import find_inputs
 from gban_edge.predict_output import Answer, csv_header, csv_line, summary
 from gban_edge.predict_table import short_names, show
@@ -267,3 +268,10 @@ def test_inputs_and_names(sounds):
     assert short_names(["x/a.wav", "-", "x/y/b.wav"]) == ["a.wav", "-", "y/b.wav"]
     assert short_names(["/x/a.wav", "b.wav"]) == ["/x/a.wav", "b.wav"]
     assert summary([Answer("a", "", None, "bad")], LABELS, "cpu") == "1 sound: 1 failed (cpu)"
+
+
+def test_examples_in_docstrings():
+    for module in (microphone, predict_table, terminal):
+        tried = doctest.testmod(module)
+        assert tried.attempted
+        assert not tried.failed
