@@ -1,0 +1,40 @@
+"""The command ``gban-edge demo``; needs typer and rich."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from gban_edge.checkout import SPEAKING, find_checkout, hand_over, require
+
+EPILOG = (
+    "Exit status: 0 shown; 1 no checkout, something not installed, or training failed; 2 wrong "
+    "usage; 130 interrupted."
+)
+
+
+def demo(
+    model: Annotated[
+        Path | None,
+        typer.Option(help="A model file; else the newest that runs/ has of the built-in corpus."),
+    ] = None,
+    clips: Annotated[int, typer.Option(min=1, max=40, help="How many to speak.")] = 8,
+    seed: Annotated[int, typer.Option(min=1, help="Another number, other sentences.")] = 1,
+    retrain: Annotated[
+        bool, typer.Option("--retrain", help="Train although there is a model.")
+    ] = False,
+    save: Annotated[
+        Path | None, typer.Option(help="Folder for the clips; else none is written.")
+    ] = None,
+) -> None:
+    """Train on the built-in corpus, or take a model that was, and hear a few new clips."""
+    script = find_checkout() / "train" / "demo.py"
+    if model is not None and retrain:
+        raise typer.BadParameter("exclude each other", param_hint="--model and --retrain")
+    require(SPEAKING, "the demo's speech")
+    arguments = ["--clips", str(clips), "--seed", str(seed)]
+    for name, value in (("--model", model), ("--save", save)):
+        arguments += [] if value is None else [name, str(value)]
+    hand_over(script, [*arguments, "--retrain"] if retrain else arguments)

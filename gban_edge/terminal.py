@@ -1,0 +1,78 @@
+"""Small pictures for a terminal: bars of block characters, probabilities, shares."""
+
+from __future__ import annotations
+
+import math
+import os
+import sys
+from collections.abc import Mapping
+
+from rich.style import Style
+from rich.text import Text
+
+EIGHTHS = " ▏▎▍▌▋▊▉█"
+LEVELS = "▁▂▃▄▅▆▇█"
+BEST = Style(bold=True)
+DIM = Style(dim=True)
+
+
+def bar(value: float, cells: int) -> str:
+    """A horizontal bar for 0 to 1, always ``cells`` characters wide.
+
+    >>> bar(0.5, 4), bar(0.3, 2)
+    ('██  ', '▋ ')
+    """
+    filled = round(min(max(value, 0.0), 1.0) * cells * 8)
+    whole, part = divmod(filled, 8)
+    return ("█" * whole + (EIGHTHS[part] if part else "")).ljust(cells)
+
+
+def column(value: float) -> str:
+    """One character whose height says 0 to 1.
+
+    >>> column(0.0), column(0.5), column(1.0)
+    ('▁', '▅', '█')
+    """
+    return LEVELS[min(int(min(max(value, 0.0), 1.0) * 8), 7)]
+
+
+def percent(value: float) -> str:
+    """``value`` as a whole percentage.
+
+    >>> percent(0.934)
+    '93 %'
+    """
+    return f"{value * 100:.0f} %"
+
+
+def shares(probabilities: Mapping[str, float], cells: int, separator: str = " ") -> Text:
+    """Every class with a bar of its probability, the greatest in bold.
+
+    ``cells`` is the length of a bar; with 1 it stands upright, and no number is beside it.
+    """
+    best = max(probabilities, key=probabilities.__getitem__)
+    text = Text()
+    for i, (label, value) in enumerate(probabilities.items()):
+        style = BEST if label == best else DIM
+        text.append(separator if i else "")
+        if cells == 1:
+            text.append(f"{label} {column(value)}", style)
+        else:
+            text.append(f"{label} {bar(value, cells)} {value * 100:3.0f}", style)
+    return text
+
+
+def level(rms: float, floor: float = -60.0) -> float:
+    """Where a root mean square lies between ``floor`` dB and full scale, 0 to 1.
+
+    >>> level(1.0), level(0.0), round(level(0.0316), 2)
+    (1.0, 0.0, 0.5)
+    """
+    if rms <= 0.0:
+        return 0.0
+    return min(max(1.0 - 20.0 * math.log10(rms) / floor, 0.0), 1.0)
+
+
+def hush() -> None:
+    """Drop what is left for a reader of standard output that is gone: Python would complain."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

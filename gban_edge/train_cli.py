@@ -1,0 +1,24 @@
+"""The command ``gban-edge train``; needs typer."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import typer
+
+from gban_edge.checkout import TRAINING, find_checkout, hand_over, require
+
+# All options are those of run_folds.py, --help too.
+CONTEXT: dict[str, Any] = {
+    "allow_extra_args": True,
+    "ignore_unknown_options": True,
+    "help_option_names": [],
+}
+EPILOG = "Exit status: that of train/run_folds.py; 1 where it is not here or cannot run."
+
+
+def train(context: typer.Context) -> None:
+    """Train and cross-validate: hands over to train/run_folds.py of a checkout."""
+    script = find_checkout() / "train" / "run_folds.py"
+    require(TRAINING, "training")
+    hand_over(script, context.args)

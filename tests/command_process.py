@@ -1,0 +1,85 @@
+"""The commands predict, listen, train and demo as processes; a small model; sound files."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import soundfile
+from helpers import ROOT, SMALL, plain_environment
+from runtime_models import make_model
+from typer.testing import CliRunner
+
+from gban_edge import bundle
+
+# As gban_edge/commands.py registers them.
+APP = """
+import typer
+from gban_edge.commands import told
+from gban_edge import demo_cli, listen_cli, predict_cli, train_cli
+app = typer.Typer(pretty_exceptions_enable=False)
+app.command(epilog=predict_cli.EPILOG)(told(predict_cli.predict))
+app.command(epilog=listen_cli.EPILOG)(told(listen_cli.listen))
+app.command(epilog=demo_cli.EPILOG)(told(demo_cli.demo))
+app.command(epilog=train_cli.EPILOG, context_settings=train_cli.CONTEXT)(told(train_cli.train))
+"""
+
+
+def program(*arguments: object, missing: Sequence[str] = ()) -> list[str]:
+    """A command line; the modules ``missing`` cannot be imported in it."""
+    hide = f"import sys; sys.modules.update(dict.fromkeys({list(missing)!r}))"
+    code = f"{hide}\n{APP}\napp(prog_name='gban-edge')"
+    return [sys.executable, "-c", code, *map(str, arguments)]
+
+
+def refused(status: int, *arguments: object) -> str:
+    """What a command, in this process, says on standard error; it printed nothing else."""
+    names: dict[str, Any] = {}
+    exec(APP, names)
+    done = CliRunner(env={"COLUMNS": "200"}).invoke(names["app"], [str(a) for a in arguments])
+    assert isinstance(done.exception, SystemExit), done.exception
+    assert (done.exit_code, done.stdout) == (status, "")
+    return done.stderr
+
+
+def environment(width: int = 100, **more: str) -> dict[str, str]:
+    return {**plain_environment(), "PYTHONPATH": str(ROOT), "COLUMNS": str(width),
+            "PYTHONIOENCODING": "utf-8", **more}  # fmt: skip
+
+
+def command(
+    *arguments: object,
+    missing: Sequence[str] = (),
+    width: int = 100,
+    stdin: bytes = b"",
+    cwd: Path | None = None,
+) -> subprocess.CompletedProcess[str]:
+    """``gban-edge ARGUMENTS`` in a process of its own."""
+    done = subprocess.run(
+        program(*arguments, missing=missing), input=stdin, capture_output=True, cwd=cwd,
+        env=environment(width),
+    )  # fmt: skip
+    out, err = done.stdout.decode(), done.stderr.decode()
+    return subprocess.CompletedProcess(done.args, done.returncode, out, err)
+
+
+def small_model(path: Path, labels: Sequence[str] = ("ang", "hap", "neu", "sad")) -> Path:
+    """A random network that calls its classes ``labels``."""
+    made = make_model(path, SMALL)
+    if list(labels) != ["ang", "hap", "neu", "sad"]:
+        loaded = bundle.load(path)
+        bundle.save(
+            path, loaded.weights, loaded.config, loaded.vocabulary, model=loaded.model,
+            labels=labels, standardisation=loaded.standardisation, temperature=0.3,
+        )  # fmt: skip
+    return made.path
+
+
+def write_wav(path: Path, pcm: np.ndarray, rate: int = 16000) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    soundfile.write(path, pcm, rate, subtype="PCM_16")
+    return path
