@@ -186,8 +186,8 @@ def test_where_a_model_file_is_looked_for(model, tmp_path):
     (folder / "b.safetensors").write_bytes(b"")
     with pytest.raises(FileNotFoundError, match=r"exactly one.*got a\.safetensors, b\.safetensors"):
         EmotionRecognizer.from_pretrained(folder)
-    with pytest.raises(FileNotFoundError, match=r"someone/gban does not exist.*Hugging Face hub"):
-        EmotionRecognizer.from_pretrained("someone/gban")
+    with pytest.raises(FileNotFoundError, match=r"gban does not exist.*Hugging Face hub"):
+        EmotionRecognizer.from_pretrained("gban")
     with pytest.raises(ValueError, match=r"b\.safetensors"):
         EmotionRecognizer.from_pretrained(folder / "b.safetensors")
     umlaut = tmp_path / "mödel.safetensors"

