@@ -1,4 +1,4 @@
-"""The local HTTP and WebSocket service; needs the extra [serve]: ``pip install 'gban-edge[serve]'``.
+"""The local HTTP and WebSocket service: ``pip install 'gban-edge[serve]'``.
 
 ``create_app(recognizer, options)`` is an ASGI application, ``run(recognizer, options)`` serves it
 until SIGTERM. No sound is kept and nothing of what was said is logged.
@@ -12,7 +12,7 @@ from gban_edge.serve.options import Limits, ServeOptions
 
 if TYPE_CHECKING:
     from gban_edge.serve.app import create_app
-    from gban_edge.serve.run import run
+    from gban_edge.serve.server import run
 
 __all__ = ["Limits", "ServeOptions", "create_app", "run"]
 
@@ -23,7 +23,7 @@ def __getattr__(name: str) -> Any:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     try:
         from gban_edge.serve.app import create_app
-        from gban_edge.serve.run import run
+        from gban_edge.serve.server import run
     except ModuleNotFoundError as error:
         if str(error.name).startswith("gban_edge"):
             raise

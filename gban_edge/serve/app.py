@@ -24,6 +24,7 @@ from gban_edge.serve.service import Service
 from gban_edge.serve.stream_socket import stream_socket
 
 PAGE = Path(__file__).parent / "page"
+GUARDED = frozenset({"/v1/recognize", "/v1/model", "/v1/stream", "/metrics", "/openapi.json"})
 OPEN = frozenset({"/", "/healthz"})  # without the token: the page holds nothing of its own
 
 
@@ -50,14 +51,13 @@ def create_app(recognizer: EmotionRecognizer, options: ServeOptions | None = Non
         Route("/metrics", rest.metrics),
         Route("/openapi.json", rest.openapi),
     ]
-    guarded = frozenset(route.path for route in routes) - OPEN
     page = [Mount("/", StaticFiles(directory=PAGE, html=True))] if PAGE.is_dir() else []
     app = Starlette(
         routes=[*routes, *page],
         middleware=[
             Middleware(
                 Guard, options=options, requests=service.metrics.requests,
-                guarded=guarded, known=OPEN,
+                guarded=GUARDED, known=OPEN,
             )
         ],
         exception_handlers={HTTPException: _plain},

@@ -1,4 +1,4 @@
-"""Doors that count: what is beyond a limit is turned away at once, since nobody queues without end."""
+"""Doors that count: beyond a limit one is turned away at once, and nobody queues without end."""
 
 from __future__ import annotations
 

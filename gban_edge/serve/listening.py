@@ -25,7 +25,7 @@ class Listener(Protocol):
         """int16 [samples] that arrived -> what happened."""
 
     def say(self, words: str, once: bool) -> None:
-        """What is being said: until told otherwise, or ``once``, in the present or next utterance."""
+        """What is being said: from now on, or ``once``: in the present or next utterance."""
 
     def end(self) -> list[Event]:
         """The present utterance ends here, if there is one."""

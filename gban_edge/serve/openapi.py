@@ -22,8 +22,8 @@ REFUSALS = {
 }
 STREAM = """A WebSocket. The client sends the text {"type": "start", "sample_rate": 16000,
 "words": null or text, "by_hand": false}, then binary messages of int16 little-endian mono PCM.
-{"type": "words", "text": "...", "once": false} tells what is being said, until told otherwise or for
-one utterance; {"type": "end"} ends an utterance; with by_hand nothing else does.
+{"type": "words", "text": "...", "once": false} tells what is being said, until told otherwise or
+for one utterance; {"type": "end"} ends an utterance; with by_hand nothing else does.
 The server sends {"type": "ready"}, {"type": "level", "time", "rms", "speaking"},
 {"type": "speech_started", "time"}, {"type": "result", "start", "end", "latency", "words", "result"}
 and, before it closes, {"type": "error", "code", "message"}. Close codes: 1001 the server stops,

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -16,7 +15,7 @@ SHORTEST_TOKEN = 16
 
 @dataclass(frozen=True)
 class Limits:
-    """What one server gives at most; beyond it a request gets 429 at once, a stream close code 1013.
+    """What one server gives at most; beyond it a request gets 429 at once, a stream 1013.
 
     Attributes:
         body_bytes: of one request's sound. 7.5 s at 48 kHz, stereo, 32 bits are 2.9 MB.
@@ -82,7 +81,7 @@ class ServeOptions:
         limits: how much is given at most.
 
     Raises:
-        ValueError: an address beyond loopback without a token; a token, name or origin that is none.
+        ValueError: an address beyond loopback without a token; a bad token or origin.
         FileNotFoundError: no such certificate or key.
     """
 

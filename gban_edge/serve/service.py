@@ -39,10 +39,10 @@ class Service:
         self.stopping = asyncio.Event()
         self._answering = ThreadPoolExecutor(self.limits.workers, "answer")
         self._listening = ThreadPoolExecutor(self.limits.workers, "listen")
-        for gate, name in ((self.recognitions, "recognitions"), (self.streams, "streams")):
-            self.metrics.gauge(
-                f"gban_{name}_in_progress", f"Open {name} now.", lambda gate=gate: gate.inside
-            )
+        self.metrics.gauge(
+            "gban_recognitions_in_progress", "Requests in work.", lambda: self.recognitions.inside
+        )
+        self.metrics.gauge("gban_streams_open", "Open streams.", lambda: self.streams.inside)
 
     def unready(self) -> str | None:
         """Why no request would be answered now; None if one would."""

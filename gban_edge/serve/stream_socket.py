@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from typing import Any, NoReturn
+from typing import Any, Literal, NoReturn
 
 import numpy as np
 from starlette.websockets import WebSocket, WebSocketDisconnect
@@ -16,6 +16,7 @@ from gban_edge.serve.listening import ByHand, ByVoice, Event, Listener
 from gban_edge.serve.service import Service
 
 GOING_AWAY, UNREADABLE, POLICY, FAILED, TRY_LATER = 1001, 1007, 1008, 1011, 1013
+Stopping = asyncio.Task[Literal[True]]
 GONE = 1006  # what a client that left without a word is counted as
 
 
@@ -62,20 +63,21 @@ class _Stream:
 
     async def run(self) -> None:
         """Until the client leaves (WebSocketDisconnect) or must (StreamError)."""
-        stopping = asyncio.ensure_future(self._service.stopping.wait())
+        stopping = asyncio.create_task(self._service.stopping.wait())
         try:
             while True:
                 await self._take(await self._next(stopping))
         finally:
             stopping.cancel()
 
-    async def _next(self, stopping: asyncio.Future[bool]) -> dict[str, Any]:
+    async def _next(self, stopping: Stopping) -> dict[str, Any]:
         """The next message; not one more once the server stops."""
         left = self._end - asyncio.get_running_loop().time()
-        message = asyncio.ensure_future(self._socket.receive())
+        message: asyncio.Task[dict[str, Any]] = asyncio.create_task(_receive(self._socket))
         try:
+            both: set[asyncio.Task[Any]] = {message, stopping}
             await asyncio.wait(
-                {message, stopping},
+                both,
                 timeout=max(0.0, min(self._limits.idle_seconds, left)),
                 return_when=asyncio.FIRST_COMPLETED,
             )
@@ -83,7 +85,7 @@ class _Stream:
                 raise StreamError(GOING_AWAY, "stopping", "the server is stopping")
             if not message.done():
                 self._overdue(left)
-            return dict(message.result())
+            return message.result()
         finally:
             message.cancel()
 
@@ -168,6 +170,10 @@ class _Stream:
             raise StreamError(POLICY, "stalled", "events are not being taken") from None
         except RuntimeError:  # starlette's or the server's word for a closed connection
             raise WebSocketDisconnect(GONE) from None
+
+
+async def _receive(socket: WebSocket) -> dict[str, Any]:
+    return dict(await socket.receive())
 
 
 def _object(text: str) -> dict[str, Any]:

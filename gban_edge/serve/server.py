@@ -97,7 +97,7 @@ def address(options: ServeOptions, listening: socket.socket) -> str:
 
 
 class _Server(uvicorn.Server):
-    """Says when it answers; lets streams say goodbye before uvicorn cuts them; ends with status 0."""
+    """Says when it answers; lets streams end before uvicorn cuts them; ends with status 0."""
 
     def __init__(
         self, config: uvicorn.Config, service: Service, started: Callable[[], None]
