@@ -190,8 +190,9 @@ def test_every_answer_has_the_headers(server):
 
 
 @pytest.mark.parametrize(
-    "host", ["evil.example", "127.0.0.1.evil.example", "localhost@x.example", "", "[::1", "localhost:x"]
-)  # fmt: skip
+    "host",
+    ["evil.example", "127.0.0.1.evil.example", "localhost@x.example", "", "[::1", "localhost:x"],
+)
 def test_a_name_that_is_not_this_machines_is_refused(server, host):
     assert code(server.http.get("/v1/model", headers={"host": host}), 403) == "host"
 

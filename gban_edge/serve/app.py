@@ -25,6 +25,10 @@ from gban_edge.serve.stream_socket import stream_socket
 
 PAGE = Path(__file__).parent / "page"
 GUARDED = frozenset({"/v1/recognize", "/v1/model", "/v1/stream", "/metrics", "/openapi.json"})
+REFUSED = {
+    404: ("not_found", "no such path; /openapi.json lists them"),
+    405: ("method", "this path answers to other methods; /openapi.json lists them"),
+}
 OPEN = frozenset({"/", "/healthz"})  # without the token: the page holds nothing of its own
 
 
@@ -78,6 +82,5 @@ async def _lifespan(app: Starlette) -> AsyncIterator[None]:
 async def _plain(_: Request, error: Exception) -> Response:
     """Starlette's own refusals (no such path, another method) in the form of the others."""
     assert isinstance(error, HTTPException)
-    codes = {404: "not_found", 405: "method"}
-    code = codes.get(error.status_code, "refused")
-    return ApiError(error.status_code, code, str(error.detail), error.headers).response()
+    code, message = REFUSED.get(error.status_code, ("refused", str(error.detail)))
+    return ApiError(error.status_code, code, message, error.headers).response()
