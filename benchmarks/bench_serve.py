@@ -164,7 +164,8 @@ def report(record: dict[str, Any]) -> None:
     quarter = memory[len(memory) // 4]
     print(f"{load['clients']} clients for {load['seconds']:.0f} s: {answers}")
     print(
-        f"memory: {quarter:.1f} MiB after a quarter, {memory[-1]:.1f} at the end, most {max(memory):.1f}"
+        f"memory: {quarter:.1f} MiB after a quarter, {memory[-1]:.1f} at the end, "
+        f"most {max(memory):.1f}"
     )
 
 

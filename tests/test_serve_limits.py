@@ -59,6 +59,18 @@ def test_beyond_capacity_the_answer_is_429_at_once(model, tmp_path):
         assert server.metric('gban_requests_total{path="/v1/recognize",status="429"}') == 5
 
 
+def test_a_refused_client_reads_why_though_its_sound_was_not_read(server):
+    """Closing on bytes that still arrive would reset the connection under the answer."""
+    for _ in range(20):
+        with server.connect() as connection:
+            connection.sendall(
+                HEAD.replace(b"localhost", b"evil") + b"Content-Length: 90000\r\n\r\n"
+            )
+            connection.sendall(bytes(50_000))
+            connection.sendall(bytes(40_000))
+            assert status_of(answer(connection)) == (403, "host")
+
+
 def test_an_answer_that_takes_too_long_keeps_its_place_until_it_ends(model, tmp_path):
     limits = {"workers": 1, "recognitions": 1, "answer_seconds": 0.3}
     with Server(model, tmp_path, limits=limits) as server:

@@ -7,9 +7,11 @@ arrives as Host, which must be one of this machine's.
 
 from __future__ import annotations
 
+import asyncio
 import hmac
 import logging
 from collections.abc import MutableMapping
+from contextlib import suppress
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
@@ -21,6 +23,7 @@ from gban_edge.serve.metrics import Counter
 from gban_edge.serve.options import LOOPBACK, ServeOptions
 
 log = logging.getLogger("gban_edge.serve")
+DRAIN_SECONDS = 1.0
 HEADERS = {
     # A page without outside assets; blob: is sound that the page holds itself.
     "content-security-policy": "default-src 'none'; script-src 'self'; style-src 'self'; "
@@ -62,35 +65,42 @@ class Guard:
         if scope["type"] not in ("http", "websocket"):
             await self._app(scope, receive, send)
             return
-        answer = _Answer(send)
+        answer, request = _Answer(send), _Request(receive)
         try:
             self._check(scope)
-            await self._app(scope, receive, answer)
+            await self._app(scope, request, answer)
         except ApiError as error:
-            await self._refuse(error, scope, receive, answer)
+            await self._refuse(error, scope, request, answer)
         except Exception as error:
             # Neither its message nor a traceback, which might quote what was said.
             log.error("%s in %s", type(error).__name__, _where(error))
             if not answer.status:
                 await self._refuse(
                     ApiError(500, "internal", "the server failed; its log says where"),
-                    scope, receive, answer,
+                    scope, request, answer,
                 )  # fmt: skip
         if scope["type"] == "http":
             path = scope["path"]
             path = path if path in self._guarded | self._known else "other"
             self._requests.add(path, str(answer.status or 499))
 
-    async def _refuse(self, error: ApiError, scope: Scope, receive: Receive, send: _Answer) -> None:
+    async def _refuse(
+        self, error: ApiError, scope: Scope, request: _Request, send: _Answer
+    ) -> None:
         response = error.response()
-        # The sound was not read: the connection cannot carry another request.
-        response.headers["connection"] = "close"
-        if scope["type"] == "websocket" and "websocket.http.response" not in (
+        if scope["type"] == "http" and not request.ended:
+            # The rest of the body is read for a while: closing a connection on which bytes still
+            # arrive resets it, and the client would not see the answer.
+            response.headers["connection"] = "close"
+            await response(scope, request, send.unfinished)
+            await request.drain(self._options.limits.body_bytes)
+            await send({"type": "http.response.body", "body": b""})
+        elif scope["type"] == "websocket" and "websocket.http.response" not in (
             scope.get("extensions") or {}
         ):
             await send({"type": "websocket.close", "code": 1008, "reason": error.code})
         else:
-            await response(scope, receive, send)
+            await response(scope, request, send)
 
     def _check(self, scope: Scope) -> None:
         headers = Headers(scope=scope)
@@ -150,6 +160,33 @@ class _Answer:
         elif message["type"] == "websocket.accept":
             self.status = 101
         await self._send(message)
+
+    async def unfinished(self, message: Message) -> None:
+        """Send, but leave the body open."""
+        await self({**message, "more_body": True} if "body" in message else message)
+
+
+class _Request:
+    """``receive`` that knows whether the whole body came."""
+
+    def __init__(self, receive: Receive) -> None:
+        self._receive, self.ended = receive, False
+
+    async def __call__(self) -> Message:
+        message = await self._receive()
+        self.ended = not message.get("more_body", False)
+        return message
+
+    async def drain(self, most: int) -> None:
+        """Forget the rest of the body: at most so many bytes of it, and one second."""
+
+        async def read() -> None:
+            left = most
+            while not self.ended and left > 0:
+                left -= len((await self()).get("body", b""))
+
+        with suppress(asyncio.TimeoutError):
+            await asyncio.wait_for(read(), DRAIN_SECONDS)
 
 
 def _harden(message: MutableMapping[str, Any]) -> None:
