@@ -215,9 +215,14 @@ def test_one_stream_too_many_is_told_to_come_later(server):
     assert server.metric('gban_streams_total{code="1013"}') == 1
 
 
-def raw_frames(server):
-    """A handshake by hand, for frames that a library would not send."""
-    found = server.connect()
+def raw_frames(server, receives=None):
+    """A handshake by hand, for frames that a library would not send; ``receives`` is how many bytes
+    the client's side of the connection holds."""
+    found = socket.socket()
+    if receives is not None:
+        found.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receives)
+    found.settimeout(PATIENCE)
+    found.connect(("127.0.0.1", server.port))
     found.sendall(
         b"GET /v1/stream HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\n"
         b"Connection: Upgrade\r\nSec-WebSocket-Version: 13\r\n"
@@ -276,15 +281,18 @@ def test_a_client_that_says_nothing_is_closed(model, tmp_path, limits):
 def test_a_client_that_takes_no_events_is_dropped(model, tmp_path):
     """Its events fill the buffers between; it is not waited for, and others are answered."""
     limits = {"send_seconds": 0.3, "streams": 2}
-    with Server(model, tmp_path, limits=limits) as server, closing(raw_frames(server)) as stalled:
+    with (
+        Server(model, tmp_path, limits=limits) as server,
+        closing(raw_frames(server, 4096)) as stalled,
+    ):
         stalled.sendall(masked(1, json.dumps(BY_HAND).encode()))
         asked = masked(2, PCM[:4000].tobytes()) + masked(1, b'{"type": "end"}')
-        stalled.settimeout(2)
-        stalled.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        stalled.settimeout(5)
         with pytest.raises(OSError):  # no more room, or closed
             push_for_ever(stalled, asked)
         still_serves(server)
         until(lambda: server.metric("gban_streams_open") == 0)
+        assert server.metric("gban_engine_seconds_count") > server.metric("gban_utterances_total")
 
 
 def push_for_ever(connection, message):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
 
@@ -77,7 +77,7 @@ class Service:
             raise ApiError(422, "unprocessable", str(error)) from None
         except RuntimeError as error:
             raise self._failed(error) from None
-        self.worked(result)
+        self.worked(result.timings)
         return result
 
     def _answered(self, future: asyncio.Future[Result]) -> None:
@@ -91,10 +91,10 @@ class Service:
         self.failed(error)
         return ApiError(503, "network_failed", self.failure or "")
 
-    def worked(self, result: Result) -> None:
-        """The network answered."""
+    def worked(self, timings: Mapping[str, float]) -> None:
+        """The network answered, of a request or a stream, in these times."""
         self.failure = None
-        self.metrics.engine_seconds.observe(result.timings["total"])
+        self.metrics.engine_seconds.observe(timings["total"])
 
     def failed(self, error: RuntimeError) -> None:
         """The network failed; /healthz says so until it answers again."""

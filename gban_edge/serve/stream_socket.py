@@ -161,6 +161,7 @@ class _Stream:
         for event in events:
             if event["type"] == "result":
                 self._service.metrics.utterances.add()
+                self._service.worked(event["result"]["timings"])
             await self._send(event)
 
     async def _send(self, event: Event) -> None:
