@@ -1,7 +1,7 @@
 """A small server for the kiosk page's tests: the local API, answered by a real recogniser.
 
 What the page may load is as strict as it gets (Content-Security-Policy: default-src 'self'). It
-can be made busy, be cut off and be told to forget its answers, which a real one cannot.
+can be made busy and be cut off at will, and adds ``extra`` to every result.
 """
 
 from __future__ import annotations
@@ -61,7 +61,7 @@ class PageServer:
     """The API over ``recognizer``; ``results`` are what it answered, ``sent`` what it was told."""
 
     def __init__(self, recognizer: EmotionRecognizer) -> None:
-        self.recognizer, self.busy = recognizer, False
+        self.recognizer, self.busy, self.extra = recognizer, False, {}
         self.results: list[dict] = []
         self.sent: list[dict] = []
         self.sockets: set[WebSocket] = set()
@@ -81,7 +81,7 @@ class PageServer:
         return JSONResponse({**known, "backend_reason": "", "max_seconds": 7.5})
 
     def answer(self, pcm: np.ndarray, words: str, rate: int) -> dict:
-        self.results.append(self.recognizer(pcm, words, rate).to_dict())
+        self.results.append(self.recognizer(pcm, words, rate).to_dict() | self.extra)
         return self.results[-1]
 
     async def recognize(self, request: Request) -> Response:

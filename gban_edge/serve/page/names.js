@@ -7,12 +7,15 @@ export function fullName(label) {
   return FULL_NAMES[label] ?? label;
 }
 
+// Rounded, but never to a certainty that it is not.
 export function percent(share) {
+  if (share > 0.995 && share < 1) return ">99%";
+  if (share > 0 && share < 0.005) return "<1%";
   return `${Math.round(100 * share)}%`;
 }
 
 // The gates: each pair of shares sums to 1.
 export const GATES = [
-  { title: "Word by word, aligned", shares: [["a_s", "Sound", "speech"], ["a_t", "Words", "text"]] },
-  { title: "The utterance as a whole", shares: [["h_s", "Sound", "speech"], ["h_t", "Words", "text"]] },
+  { title: "Word by word", shares: [["a_s", "Sound", "speech"], ["a_t", "Words", "text"]] },
+  { title: "As a whole", shares: [["h_s", "Sound", "speech"], ["h_t", "Words", "text"]] },
 ];

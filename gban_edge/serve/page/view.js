@@ -3,7 +3,7 @@
 import { GATES, fullName, percent } from "./names.js";
 import { describe, draw, grid } from "./heatmap.js";
 
-const COLUMNS = 12; // results kept in sight
+const COLUMNS = 10; // results kept in sight
 const find = (id) => document.getElementById(id);
 
 function make(tag, className, text) {
@@ -33,8 +33,8 @@ function showLabel(result) {
   find("label").className = result.abstained ? "unsure" : "";
   const share = percent(result.confidence);
   find("confidence").textContent = result.abstained
-    ? `Most likely ${fullName(best)}, at ${share}: too little to say.`
-    : `at a probability of ${share}`;
+    ? `Most likely ${fullName(best)}, but only ${share}.`
+    : `Probability ${share}`;
   const took = 1000 * result.timings.total;
   const facts = [`${result.seconds.toFixed(1)} s of sound`, `answered in ${took.toFixed(took < 10 ? 1 : 0)} ms`];
   find("facts").textContent = [...facts, ...result.notes].join("; ");
@@ -81,20 +81,27 @@ function addBar(list, key, name, code, kind) {
   const bar = make("span", `bar ${kind}`);
   bar.dataset.key = key;
   track.append(bar);
-  value.append(track, make("span", "number"));
+  value.append(make("span", "number"), track);
   list.append(term, value);
   return bar;
 }
 
 function showGates(contributions) {
   const list = find("contributions");
-  find("no-gates").hidden = contributions !== null;
-  list.hidden = contributions === null;
-  if (contributions === null) return;
+  find("no-gates").textContent = contributions ? "" : "This model has no gates.";
+  list.hidden = !contributions;
+  if (!contributions) return;
   for (const [i, { title, shares }] of GATES.entries()) {
-    if (list.querySelectorAll(".group").length <= i) list.append(make("dt", "group", title), make("dd"));
-    showBars(list, shares.map(([key, name, kind]) => ({ key, name, code: key, kind, share: contributions[key] })));
+    if (!list.children[i]) list.append(gate(title));
+    const bars = shares.map(([key, name, kind]) => ({ key, name, code: key, kind, share: contributions[key] }));
+    showBars(list.children[i].querySelector("dl"), bars);
   }
+}
+
+function gate(title) {
+  const part = make("section");
+  part.append(make("h3", "", title), make("dl", "bars"));
+  return part;
 }
 
 function showMap(result, pcm) {
@@ -131,10 +138,11 @@ function showHistory() {
   table.tHead.replaceChildren(times);
   const labels = Object.keys(past.at(-1).result.probabilities);
   table.tBodies[0].replaceChildren(...labels.map((label) => historyRow(label, columns)));
+  table.parentElement.scrollLeft = table.scrollWidth;
 }
 
 function timeHead(when) {
-  const head = make("th", "", when.toLocaleTimeString([], { hour12: false }));
+  const head = make("th", "", when.toLocaleTimeString([], { hour: "2-digit", minute: "2-digit", hour12: false }));
   head.scope = "col";
   return head;
 }
@@ -152,7 +160,7 @@ function historyRow(label, columns) {
       cell.className = best ? (one.result.abstained ? "unsure" : "best") : "";
       cell.title = `${fullName(label)} ${percent(share)}`;
       const bar = make("span", "column");
-      bar.style.height = `${Math.round(22 * share)}px`;
+      bar.style.height = `${1.35 * share}rem`;
       cell.append(bar, make("span", "hidden", percent(share)));
     }
     row.append(cell);
