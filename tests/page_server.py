@@ -1,7 +1,7 @@
 """A small server for the kiosk page's tests: the local API, answered by a real recogniser.
 
 What the page may load is as strict as it gets (Content-Security-Policy: default-src 'self'). It
-can be made busy and be cut off at will, and adds ``extra`` to every result.
+can be made busy, ask for a token or be cut off at will, and adds ``extra`` to every result.
 """
 
 from __future__ import annotations
@@ -62,6 +62,7 @@ class PageServer:
 
     def __init__(self, recognizer: EmotionRecognizer) -> None:
         self.recognizer, self.busy, self.extra = recognizer, False, {}
+        self.token = False  # whether one is asked for, which nobody has
         self.results: list[dict] = []
         self.sent: list[dict] = []
         self.sockets: set[WebSocket] = set()
@@ -77,6 +78,8 @@ class PageServer:
         )
 
     async def model(self, request: Request) -> Response:
+        if self.token:
+            return error(401, "token", "this server needs its token")
         known = {"labels": list(self.recognizer.labels), "backend": self.recognizer.backend}
         return JSONResponse({**known, "backend_reason": "", "max_seconds": 7.5})
 
@@ -94,6 +97,9 @@ class PageServer:
         return JSONResponse(self.answer(pcm, request.query_params.get("words", ""), rate))
 
     async def stream(self, channel: WebSocket) -> None:
+        if self.token:
+            await channel.close()  # before it is accepted: HTTP 403, which a page is not told
+            return
         await channel.accept()
         if self.busy:
             await channel.close(1013)

@@ -14,7 +14,7 @@ from playwright.sync_api import Page, expect
 from gban_edge import EmotionRecognizer, features
 from gban_edge.runtime.result import heard_by
 
-pytest_plugins = ["page_browser"]
+pytest_plugins = ["page_fixtures"]
 pytestmark = NEEDS_CHROMIUM
 
 

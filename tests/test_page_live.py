@@ -7,7 +7,7 @@ import pytest
 from page_browser import CHROMIUM, NEEDS_CHROMIUM, SMALL_SCREEN, name, opened, send
 from playwright.sync_api import expect
 
-pytest_plugins = ["page_browser"]
+pytest_plugins = ["page_fixtures"]
 pytestmark = NEEDS_CHROMIUM
 
 
@@ -26,6 +26,7 @@ def test_an_utterance_at_the_microphone_is_answered(page, server) -> None:
     assert 0.9 < result["seconds"] < 2.5  # 1 s of noise, and the pause that ends it
     assert [word["word"] for word in result["alignment"]] == ["w2", "w3", "w4"]
     expect(page.locator("#label")).to_have_text(name(result["label"]))
+    expect(page.locator("#facts")).to_contain_text("answered in 1.0 ms")  # the server's latency
     levels = set()
     while not (min(levels, default=0) <= -55 and max(levels) > -30):  # silence, noise of -14 dB
         levels.add(int(page.locator("#level").get_attribute("aria-valuenow")))
@@ -67,6 +68,12 @@ def test_a_lost_connection_comes_back_by_itself(page, server) -> None:
     server.busy = False
     expect(page.locator("#problem")).to_be_hidden()
     expect(page.locator("#timeline thead th")).to_have_count(2)
+
+
+def test_a_stream_that_is_refused_for_its_token_says_so(page, server) -> None:
+    server.token = True
+    page.get_by_role("button", name="Start listening").click()
+    expect(page.get_by_role("alert")).to_contain_text("This server wants a token")
 
 
 def test_a_busy_server_is_named_in_plain_words(page, server, clip) -> None:

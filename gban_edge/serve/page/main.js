@@ -82,7 +82,7 @@ function event(message) {
     showProblem("");
     const { start: from, end, result } = message;
     const pcm = listening.recent.cut(from, Math.min(end, from + result.seconds));
-    showResult(result, pcm, new Date());
+    showResult(result, pcm, message.latency);
   } else if (message.type === "error") {
     showProblem(message.message);
   }
@@ -94,7 +94,7 @@ async function open(file) {
   find("panels").setAttribute("aria-busy", "true");
   try {
     const result = await recognizeFile(file, typed());
-    showResult(result, await fileSound(file, result.seconds), new Date());
+    showResult(result, await fileSound(file, result.seconds), result.timings.total);
   } catch (error) {
     showProblem(error.message);
   }

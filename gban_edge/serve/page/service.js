@@ -17,6 +17,9 @@ const PLAIN = {
   503: "The device is not ready yet. Wait a moment, then try again.",
 };
 
+// Where the server's own words say more of what was sent; those of others are for programs.
+const EXPLAINED = new Set([400, 413, 422, 500]);
+
 async function ask(path, options = {}) {
   let answer;
   const headers = TOKEN ? { Authorization: `Bearer ${TOKEN}` } : {};
@@ -27,13 +30,14 @@ async function ask(path, options = {}) {
   }
   if (answer.ok) return answer.json();
   const said = await answer.json().catch(() => null);
-  const detail = said?.error?.message;
   const plain = PLAIN[answer.status] ?? `The server failed (${answer.status}).`;
-  throw new Error(detail && answer.status !== 429 ? `${plain} ${sentence(detail)}` : plain);
+  const detail = EXPLAINED.has(answer.status) && said?.error?.message;
+  throw new Error(detail ? `${plain} ${sentence(detail)}` : plain);
 }
 
 function sentence(text) {
-  return /[.!?]$/.test(text) ? text : `${text}.`;
+  const begun = text.charAt(0).toUpperCase() + text.slice(1);
+  return /[.!?]$/.test(begun) ? begun : `${begun}.`;
 }
 
 export function describeModel() {
@@ -42,7 +46,7 @@ export function describeModel() {
 
 export function recognizeFile(file, words) {
   const query = words ? `?${new URLSearchParams({ words })}` : "";
-  const type = file.type || "application/x-unknown";
+  const type = file.type || "audio/wav"; // a system that knows no types
   return ask(`v1/recognize${query}`, { method: "POST", body: file, headers: { "Content-Type": type } });
 }
 
@@ -80,10 +84,19 @@ export class Stream {
   }
 
   lose(event) {
+    const turnedAway = !this.ready && !this.refusal;
     this.ready = false;
     this.on.lost(this.reason(event), this.wait);
+    if (turnedAway) this.findReason(this.wait);
     this.timer = setTimeout(() => this.open(), this.wait);
     this.wait = Math.min(2 * this.wait, LONGEST_WAIT);
+  }
+
+  // A browser does not say why a WebSocket was refused (no token, no server): another request does.
+  findReason(wait) {
+    describeModel().catch((error) => {
+      if (!this.ready && !this.closed) this.on.lost(error.message, wait);
+    });
   }
 
   reason(event) {
@@ -113,6 +126,7 @@ export class Stream {
   }
 
   close() {
+    this.closed = true;
     clearTimeout(this.timer);
     this.ready = false;
     this.socket.onclose = this.socket.onmessage = this.socket.onopen = null;

@@ -16,17 +16,18 @@ function make(tag, className, text) {
 let shown = null; // the result, grid and sound that the heat map draws again when its size changes
 const past = []; // {when, result}, the newest last
 
-export function showResult(result, pcm, when) {
-  showLabel(result);
+// `pcm` is the sound that was heard, or null; `latency` the seconds that were waited for the answer.
+export function showResult(result, pcm, latency) {
+  showLabel(result, latency);
   showBars(find("probabilities"), probabilityBars(result));
   showGates(result.contributions);
   showMap(result, pcm);
-  past.push({ when, result });
+  past.push({ when: new Date(), result });
   if (past.length > COLUMNS) past.shift();
   showHistory();
 }
 
-function showLabel(result) {
+function showLabel(result, latency) {
   const best = bestOf(result);
   const name = result.abstained ? "not sure" : fullName(result.label);
   find("label").textContent = name;
@@ -35,7 +36,7 @@ function showLabel(result) {
   find("confidence").textContent = result.abstained
     ? `Most likely ${fullName(best)}, but only ${share}.`
     : `Probability ${share}`;
-  const took = 1000 * result.timings.total;
+  const took = 1000 * latency;
   const facts = [`${result.seconds.toFixed(1)} s of sound`, `answered in ${took.toFixed(took < 10 ? 1 : 0)} ms`];
   find("facts").textContent = [...facts, ...result.notes].join("; ");
   announce(
