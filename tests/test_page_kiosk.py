@@ -138,6 +138,19 @@ def test_results_over_time_stand_in_order(page, server, clip) -> None:
         cells = page.locator("#timeline tbody tr").nth(row).locator("td .hidden")
         shares = [f"{100 * result['probabilities'][label]:.0f}%" for result in results]
         expect(cells).to_have_text(shares)
+        head = page.locator("#timeline tbody th").nth(row).bounding_box()
+        bars = [
+            bar.bounding_box() for bar in page.locator("#timeline .column").all()[3 * row :][:3]
+        ]
+        places = [head["x"], *(bar["x"] for bar in bars), 1024]
+        assert places == sorted(places)
+        assert places[0] > page.locator("#history").bounding_box()["x"]
+        tallest = page.locator("#timeline tbody td").first.bounding_box()["height"]
+        for bar, result in zip(bars, results, strict=True):
+            assert bar["width"] > 25
+            assert bar["height"] == pytest.approx(
+                tallest * 0.9 * result["probabilities"][label], abs=1
+            )
 
 
 def test_a_dropped_file_is_answered(page, server, clip) -> None:

@@ -70,7 +70,7 @@ export function draw(canvas, map, pcm, seconds) {
   const rows = map?.rows ?? [];
   const look = appearance(canvas);
   const { unit } = look;
-  const strip = map?.all.length ? (STRIP + 6) * unit : 0;
+  const strip = rows.length ? (STRIP + 6) * unit : 0;
   const axis = AXIS * unit;
   canvas.style.minHeight = `${(rows.length * ROW.least + WAVE.least) * unit + strip + axis}px`;
   const pen = prepare(canvas);
