@@ -163,10 +163,11 @@ def _draw_wave(axes: Axes, wave: NDArray[np.float64], seconds: float) -> None:
 
 def _draw_words(axes: Axes, words: list[WordAlignment], said: int, letters: Letters) -> None:
     greatest = max((word.weight for word in words), default=0.0) or 1.0
+    digits = 0 if greatest >= 0.1 else 1
     for row, word in enumerate(words):
         axes.barh(row, word.end - word.start, 0.72, left=word.start, edgecolor=WORDS, lw=0.8,
                   color=shade(word.weight / greatest), zorder=2)  # fmt: skip
-        axes.text(1.01, row, f"{100 * word.weight:.0f}%", fontsize=9, va="center",
+        axes.text(1.01, row, f"{100 * word.weight:.{digits}f}%", fontsize=9, va="center",
                   transform=axes.get_yaxis_transform())  # fmt: skip
     shown = [letters.shown(_short(word.word)) for word in words]
     axes.set_yticks(range(len(words)))
@@ -178,8 +179,7 @@ def _draw_words(axes: Axes, words: list[WordAlignment], said: int, letters: Lett
     axes.set_title(f"words: the sound that each attended to, and what it counted{some}", loc="left",
                    fontsize=9, color="0.3")  # fmt: skip
     if not words:
-        axes.text(0.5, 0.5, "no words were given", transform=axes.transAxes, ha="center",
-                  va="center", color="0.4")  # fmt: skip
+        _say(axes, "no words were given")
     _plain(axes, left=False)
 
 
@@ -197,7 +197,12 @@ def shade(share: float) -> tuple[float, float, float]:
 def _draw_speech(axes: Axes, result: Result) -> None:
     centres, width, known = step_times(result)
     assert result.speech_weights is not None
-    axes.bar(centres, 100 * result.speech_weights, width, color=SOUND, edgecolor="white", lw=0.5)
+    if result.seconds > 0:
+        heights = 100 * result.speech_weights
+        axes.bar(centres, heights, width, color=SOUND, edgecolor="white", lw=0.5)
+    else:
+        axes.set_yticks([])
+        _say(axes, "there was no sound")
     axes.set_ylabel("per cent", fontsize=9)
     axes.tick_params(labelsize=9)
     spread = "" if known else " (steps of unknown length, spread evenly)"
@@ -210,8 +215,8 @@ def step_times(result: Result) -> tuple[NDArray[np.float64], float, bool]:
     """Where the speech steps lie in time.
 
     A result does not tell its network's sizes. Where the number of steps and the words' places are
-    those of the authors' sizes, a step lies at the middle of what it hears, as far as there is
-    sound; else the steps are spread evenly over the sound.
+    those of the authors' sizes, a step lies at the middle of what it hears (an only one is the
+    whole sound); else the steps are spread evenly over the sound.
 
     Returns:
         float64 [K], the middle of each step, seconds; the distance of two steps; whether the sizes
@@ -226,8 +231,9 @@ def step_times(result: Result) -> tuple[NDArray[np.float64], float, bool]:
     cut = {(min(a, result.seconds), min(b, result.seconds)) for a, b in spans}
     if count in possible and all((w.start, w.end) in cut for w in result.alignment or ()):
         width = heard_by(config, 1)[0]
-        return np.array([min(sum(s) / 2, result.seconds / 2 if count == 1 else np.inf)
-                         for s in spans]), width, True  # fmt: skip
+        if count == 1:  # it hears the whole sound, which may be shorter than a step
+            return np.array([result.seconds / 2]), max(result.seconds, 0.1), True
+        return np.array([sum(span) / 2 for span in spans]), width, True
     width = max(result.seconds, 0.1) / count
     return (np.arange(count) + 0.5) * width, width, False
 
@@ -267,6 +273,10 @@ def _draw_probabilities(axes: Axes, result: Result) -> None:
     axes.set_title("probabilities", loc="left", fontsize=10, color="0.3")
     for side in ("top", "right", "bottom"):
         axes.spines[side].set_visible(False)
+
+
+def _say(axes: Axes, text: str) -> None:
+    axes.text(0.5, 0.5, text, transform=axes.transAxes, ha="center", va="center", color="0.4")
 
 
 def _plain(axes: Any, left: bool = True) -> None:
