@@ -124,7 +124,7 @@ def _figure_class(result: object) -> type[Figure]:
 def _head(figure: Figure, result: Result, title: str | None) -> None:
     if title is None:
         best = max(result.probabilities, key=result.probabilities.__getitem__)
-        title = f"{FULL_NAMES.get(best, best)} {100 * result.confidence:.0f}%"
+        title = f"{FULL_NAMES.get(best, best)} {per_cent(result.confidence)}"
         if result.abstained:
             title = f"no answer: {title} is too uncertain"
     letters = Letters([title])
@@ -247,7 +247,7 @@ def _draw_gates(axes: Axes, contributions: dict[str, float]) -> None:
         for name, place, side, kind, colour in (
             (sound, 0.0, "left", "sound", SOUND), (words, 1.0, "right", "words", "#A84A00"),
         ):  # fmt: skip
-            text = f"{kind} {100 * contributions[name]:.0f}%  ({name})"
+            text = f"{kind} {per_cent(contributions[name])}  ({name})"
             axes.text(place, row - 0.27, text, ha=side, va="bottom", color=colour, fontsize=10)
     axes.axvline(0.5, color="0.2", lw=0.8, ls="--")
     axes.set(xlim=(0, 1), ylim=(1.35, -0.65), xticks=[], yticks=(0, 1))
@@ -263,7 +263,7 @@ def _draw_probabilities(axes: Axes, result: Result) -> None:
     for row, label in enumerate(labels):
         value = result.probabilities[label]
         axes.barh(row, value, 0.6, color=ANSWER if label == result.label else "0.6")
-        axes.text(value + 0.02, row, f"{100 * value:.0f}%", va="center", fontsize=10,
+        axes.text(value + 0.02, row, per_cent(value), va="center", fontsize=10,
                   fontweight="bold" if label == result.label else "normal")  # fmt: skip
     letters = Letters([FULL_NAMES.get(label, label) for label in labels])
     shown = [letters.shown(_short(FULL_NAMES.get(label, label))) for label in labels]
@@ -273,6 +273,17 @@ def _draw_probabilities(axes: Axes, result: Result) -> None:
     axes.set_title("probabilities", loc="left", fontsize=10, color="0.3")
     for side in ("top", "right", "bottom"):
         axes.spines[side].set_visible(False)
+
+
+def per_cent(share: float) -> str:
+    """A share as people read it; what is not quite all or nothing does not look so.
+
+    >>> per_cent(0.625), per_cent(0.9987), per_cent(1.0), per_cent(0.001), per_cent(0.0)
+    ('62%', '>99%', '100%', '<1%', '0%')
+    """
+    if 0.0 < share < 0.005:
+        return "<1%"
+    return ">99%" if 0.995 <= share < 1.0 else f"{100 * share:.0f}%"
 
 
 def _say(axes: Axes, text: str) -> None:

@@ -1,5 +1,6 @@
 """Pictures of a result: what is drawn is what the result says, in every case that there is."""
 
+import doctest
 import subprocess
 import sys
 import warnings
@@ -219,7 +220,7 @@ def test_gates_are_divided_between_sound_and_words(result):
     assert colours == [to_rgb("#0072B2"), to_rgb("#D55E00")] * 2
     assert [bool(bar.get_hatch()) for bar in left.patches] == [False, True] * 2
     kinds = {"s": "sound", "t": "words"}
-    assert texts(left) == [f"{kinds[k[-1]]} {100 * c[k]:.0f}%  ({k})" for k in c]
+    assert texts(left) == [f"{kinds[k[-1]]} {plot.per_cent(c[k])}  ({k})" for k in c]
     assert ticks(right) == ["angry", "happy", "neutral", "sad"]
     assert [bar.get_width() for bar in right.patches] == pytest.approx(
         list(result.probabilities.values())
@@ -234,7 +235,7 @@ def test_the_answer_is_marked_and_named(result):
     ]  # fmt: skip
     assert marked == [result.label]
     name = {"ang": "angry", "hap": "happy", "neu": "neutral", "sad": "sad"}[result.label]
-    assert figure.get_suptitle() == f"{name} {100 * result.confidence:.0f}%"
+    assert figure.get_suptitle() == f"{name} {plot.per_cent(result.confidence)}"
     assert plot.gates(result, title="mine").get_suptitle() == "mine"
     assert plot.alignment(result, title="mine").get_suptitle() == "mine"
 
@@ -280,6 +281,11 @@ def test_a_network_without_alignment_or_gates_is_refused(tmp_path, pcm):
     for draw in (plot.alignment, plot.gates):
         with pytest.raises(ValueError, match="Result, got dict"):
             draw(result.to_dict())
+
+
+def test_the_examples_in_its_docstrings_are_true():
+    assert doctest.testmod(plot).attempted >= 2
+    assert doctest.testmod(plot).failed == 0
 
 
 def test_equal_results_give_equal_pictures(result, pcm):
