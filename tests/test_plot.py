@@ -91,9 +91,7 @@ def test_a_bar_a_speech_step_stands_at_the_middle_of_what_it_hears(result):
     assert heights == pytest.approx([100 * w for w in result.speech_weights], rel=1e-5)
     assert sum(heights) == pytest.approx(100, abs=1e-3)
     for step, bar in enumerate(speech.patches):
-        assert bar.get_x() + bar.get_width() / 2 == pytest.approx(
-            sum(heard_by(AUTHORS, step)) / 2
-        )
+        assert bar.get_x() + bar.get_width() / 2 == pytest.approx(sum(heard_by(AUTHORS, step)) / 2)
         assert bar.get_width() == pytest.approx(0.16)
     assert "unknown" not in speech.get_title(loc="left")
 

@@ -163,7 +163,9 @@ def _command(settings: dict[str, Any], model: str) -> str:
 
 def _made_with(found: dict[str, Any]) -> str:
     versions = ", ".join(
-        f"{name} {found['versions'][name]}" for name in ("python", "torch") if name in found["versions"]
+        f"{name} {found['versions'][name]}"
+        for name in ("python", "torch")
+        if name in found["versions"]
     )
     return f"commit {found['commit']}, {versions}, {found['cores']} cores of {found['machine']}"
 
