@@ -5,8 +5,8 @@
     plot.alignment(result, "speech.wav").savefig("alignment.png")
     plot.gates(result).savefig("gates.png")
 
-They need matplotlib (extra ``[plot]``), which is imported on the first call, and without its pyplot:
-no window opens, and no setting of matplotlib is changed.
+They need matplotlib (extra ``[plot]``), which is imported on the first call, and without pyplot: no
+window opens, and no setting of matplotlib is changed.
 """
 
 from __future__ import annotations

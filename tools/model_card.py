@@ -27,8 +27,8 @@ from train.evidence import synthesised
 TEMPLATE = Path(__file__).resolve().parent.parent / "docs" / "model-card-template.md"
 BUILT_IN = {
     "data": (
-        "The built-in corpus ([train/synthesise.py](../train/synthesise.py)): ten synthetic voices of"
-        "\nespeak-ng, two a session, say English sentences of a small grammar. Arousal is in the "
+        "The built-in corpus ([train/synthesise.py](../train/synthesise.py)): ten synthetic voices "
+        "of\nespeak-ng, two a session, say English sentences of a small grammar. Arousal is in the "
         "prosody,\nvalence in the words; in half of the utterances two clauses of opposite valence "
         "stand side by side\nand the stressed one decides. No person was recorded and no person "
         "labelled anything. The best\npossible is .500 from prosody alone, .417 from words alone, "
@@ -40,7 +40,8 @@ BUILT_IN = {
     ),
     "out_of_scope": "Every recording of a person: the network has never heard one.",
     "limits": (
-        "Ten synthetic voices and a small grammar. Words outside its vocabulary are one unknown word."
+        "Ten synthetic voices and a small grammar. Words outside its vocabulary are one unknown "
+        "word."
     ),
     "licence": (
         "Apache-2.0, as gban-edge: the corpus is made by a script of this repository. (espeak-ng, "
@@ -48,10 +49,10 @@ BUILT_IN = {
     ),
 }
 OPEN = {
-    "data": "TO FILL IN: who speaks, how many, in what language; acted or not; who labelled, and how",
+    "data": "TO FILL IN: who speaks, how many, in what language; acted or not; who labelled it",
     "use": "TO FILL IN: for what, for whom, with which people's consent",
     "out_of_scope": "TO FILL IN: what else it must not be used for",
-    "limits": "TO FILL IN: whom the corpus does not represent (languages, ages, microphones, rooms)",
+    "limits": "TO FILL IN: whom the corpus does not represent (language, age, microphone, room)",
     "licence": "TO FILL IN: the terms of the corpus, and what they allow to do with models of it",
 }
 
@@ -149,8 +150,8 @@ def _abstain(targets: list[dict[str, Any]] | None) -> str:
         return "here no threshold could be tried or reached its target"
     one = reached[-1]
     return (
-        f"for .{100 * one['target']:.0f} it is {one['threshold']:.4f} (median over folds and seeds), "
-        f"which answers {100 * one['coverage']:.1f}% of the utterances, {_number(one['accuracy'])} "
+        f"for .{100 * one['target']:.0f} it is {one['threshold']:.4f} (median over folds and "
+        f"seeds), which answers {100 * one['coverage']:.1f}% of the utterances, {_number(one['accuracy'])} "
         "of them rightly"
     )
 
