@@ -102,9 +102,11 @@ def gates(result: Result, *, title: str | None = None) -> Figure:
             "gban, the network that has both"
         )
     classes = len(result.probabilities)
-    figure = figure_of(figsize=(8.0, max(2.9, 1.5 + 0.3 * classes)), layout="constrained")
+    from matplotlib.layout_engine import ConstrainedLayoutEngine
+
+    layout = ConstrainedLayoutEngine(wspace=0.08)
+    figure = figure_of(figsize=(8.0, max(2.9, 1.5 + 0.3 * classes)), layout=layout)
     left, right = figure.subplots(1, 2, width_ratios=(3, 2))
-    figure.get_layout_engine().set(wspace=0.08)
     _draw_gates(left, result.contributions)
     _draw_probabilities(right, result)
     _head(figure, result, title)
@@ -215,8 +217,8 @@ def step_times(result: Result) -> tuple[NDArray[np.float64], float, bool]:
     """Where the speech steps lie in time.
 
     A result does not tell its network's sizes. Where the number of steps and the words' places are
-    those of the authors' sizes, a step lies at the middle of what it hears (an only one is the
-    whole sound); else the steps are spread evenly over the sound.
+    those of the authors' sizes, a step lies at the middle of what it hears (an only one is all
+    that it hears); else the steps are spread evenly over the sound.
 
     Returns:
         float64 [K], the middle of each step, seconds; the distance of two steps; whether the sizes
@@ -230,12 +232,13 @@ def step_times(result: Result) -> tuple[NDArray[np.float64], float, bool]:
     spans = [heard_by(config, step) for step in range(count)]
     cut = {(min(a, result.seconds), min(b, result.seconds)) for a, b in spans}
     if count in possible and all((w.start, w.end) in cut for w in result.alignment or ()):
-        width = heard_by(config, 1)[0]
-        if count == 1:  # it hears the whole sound, which may be shorter than a step
-            return np.array([result.seconds / 2]), max(result.seconds, 0.1), True
-        return np.array([sum(span) / 2 for span in spans]), width, True
-    width = max(result.seconds, 0.1) / count
-    return (np.arange(count) + 0.5) * width, width, False
+        if count == 1:  # it may hear more than there is
+            only = min(spans[0][1], result.seconds)
+            return np.array([only / 2], np.float64), only, True
+        centres = np.array([sum(span) / 2 for span in spans], np.float64)
+        return centres, heard_by(config, 1)[0], True
+    width = result.seconds / count
+    return np.array([(step + 0.5) * width for step in range(count)], np.float64), width, False
 
 
 def _draw_gates(axes: Axes, contributions: dict[str, float]) -> None:
@@ -254,8 +257,7 @@ def _draw_gates(axes: Axes, contributions: dict[str, float]) -> None:
     axes.set_yticklabels([name for name, _, _ in GROUPS], fontsize=9)
     axes.tick_params(axis="y", length=0)
     axes.set_title("how much sound and words counted", loc="left", fontsize=10, color="0.3")
-    for side in axes.spines.values():
-        side.set_visible(False)
+    axes.spines[:].set_visible(False)
 
 
 def _draw_probabilities(axes: Axes, result: Result) -> None:

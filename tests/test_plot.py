@@ -158,6 +158,8 @@ def test_any_length_of_sound(recognizer, samples):
     assert ("there was no sound" in texts(speech)) == (samples == 0)
     assert len(speech.patches) == (len(result.speech_weights) if samples else 0)
     assert speech.get_xlim()[1] == max(result.seconds, 0.1)
+    if samples and len(result.speech_weights) == 1:  # all that it hears, and no more than there is
+        assert speech.patches[0].get_width() == pytest.approx(result.seconds)
     drawn(figure)
 
 

@@ -151,8 +151,8 @@ def _abstain(targets: list[dict[str, Any]] | None) -> str:
     one = reached[-1]
     return (
         f"for .{100 * one['target']:.0f} it is {one['threshold']:.4f} (median over folds and "
-        f"seeds), which answers {100 * one['coverage']:.1f}% of the utterances, {_number(one['accuracy'])} "
-        "of them rightly"
+        f"seeds), which answers {100 * one['coverage']:.1f}% of the utterances, "
+        f"{_number(one['accuracy'])} of them rightly"
     )
 
 
