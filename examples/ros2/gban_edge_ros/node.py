@@ -150,8 +150,7 @@ class VoiceEmotionNode(Node):
         return message
 
     def close(self) -> None:
-        """Publish what is held back, and close the device."""
-        self._publish(self._voice.finish())
+        """Close the device."""
         if self._microphone:
             self._microphone.close()
 

@@ -77,9 +77,8 @@ class Settings:
         names = {parameter.name for parameter in PARAMETERS}
         for name in values:
             if name not in names:
-                raise ValueError(
-                    f"parameter {name} is unknown; there are {', '.join(sorted(names))}"
-                )
+                known = ", ".join(sorted(names))
+                raise ValueError(f"parameter {name} must be one of {known}")
         checked = {p.name: _checked(p, values.get(p.name, p.default)) for p in PARAMETERS}
         if not checked["model"]:
             raise ValueError("parameter model must be the path of a model file, got ''")

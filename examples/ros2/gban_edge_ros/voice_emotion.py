@@ -6,15 +6,15 @@ import json
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from gban_edge import EmotionRecognizer
+from gban_edge.runtime.result import Result
+from gban_edge.stream import SpeechEnded, UtteranceStream
 from gban_edge_ros.settings import Settings
-
-SAMPLE_RATE = 16000  # of the stream
-LONGEST = 120000  # samples that a model looks at, 7.5 s
 
 # Our labels, and the constants of hri_msgs/Expression by their values.
 EXPRESSIONS = {"ang": "angry", "hap": "happy", "neu": "neutral", "sad": "sad"}
@@ -37,7 +37,7 @@ class Utterance:
             for words included.
     """
 
-    result: Any
+    result: Result
     words: str
     start: float
     end: float
@@ -56,47 +56,52 @@ class Utterance:
         return None if self.result.abstained else EXPRESSIONS.get(self.result.label)
 
     def to_json(self) -> str:
-        """One JSON object: the result without the weights of single steps, and what is above."""
+        """One JSON object: the result, without the weights of single steps, and what is above.
+
+        ``label`` and the names of ``probabilities`` are the model's ("ang"), as everywhere in
+        gban-edge; ``expression`` is ours, or null.
+        """
         values = self.result.to_dict()
-        for weights in ("speech_weights", "text_weights"):
-            values.pop(weights, None)
-        values.update(
-            label=self.label, words=self.words, start=self.start, end=self.end,
-            latency=self.latency,
-        )  # fmt: skip
+        del values["speech_weights"], values["text_weights"]
+        values |= {"expression": self.expression, "words": self.words}
+        values |= {"start": self.start, "end": self.end, "latency": self.latency}
         return json.dumps(values, ensure_ascii=False)
 
 
-def load_recognizer(settings: Settings) -> Any:
+def load_recognizer(settings: Settings) -> EmotionRecognizer:
     """The EmotionRecognizer of ``settings``; raises what its from_pretrained raises."""
-    from gban_edge import EmotionRecognizer
-
     return EmotionRecognizer.from_pretrained(
         settings.model, settings.backend, abstain_below=settings.abstain_below
     )
 
 
-def open_stream(recognizer: Any, settings: Settings, words: WordsOf) -> Any:
-    """An UtteranceStream at 16 kHz, with the voice activity detector of ``settings``."""
-    from gban_edge.stream import UtteranceStream
-    from gban_edge.vad import EnergyGate, SileroVad
+def open_stream(
+    recognizer: EmotionRecognizer, settings: Settings, words: WordsOf | None
+) -> UtteranceStream:
+    """The stream that finds utterances in sound of ``settings.sample_rate``."""
+    return UtteranceStream(recognizer, settings.vad, words, settings.sample_rate)
 
-    vad = SileroVad() if settings.vad == "silero" else EnergyGate()
-    return UtteranceStream(recognizer, vad=vad, words=words)
+
+class _Held(NamedTuple):
+    """An utterance whose words have not come yet, its sound, and since when."""
+
+    utterance: Utterance
+    pcm: Pcm
+    sample_rate: int
+    since: float
 
 
 class VoiceEmotion:
     """Sound in, words in, utterances out; for one thread at a time.
 
-    With a topic of words an utterance is held back until its words come, at most ``words_wait``
-    seconds. Words said to belong to it are those that arrive while the person speaks or while it
-    is held back; others are dropped and counted. Its sound stays in memory for as long and is
-    forgotten then.
+    Words belong to the utterance during which they arrive. Where none have when it ends, it is held
+    back until some do, at most ``words_wait`` seconds and not beyond the end of the next; its sound
+    stays in memory for as long. Words that arrive at any other time are dropped and counted.
 
     Args:
         settings: the node's.
         recognizer: an EmotionRecognizer.
-        make_stream: (recognizer, settings, words) -> an object whose push(pcm) gives events.
+        make_stream: as :func:`open_stream`, which it replaces in tests.
         clock: seconds, never going back.
 
     Raises:
@@ -106,24 +111,20 @@ class VoiceEmotion:
     def __init__(
         self,
         settings: Settings,
-        recognizer: Any,
-        make_stream: Callable[[Any, Settings, WordsOf], Any] = open_stream,
+        recognizer: EmotionRecognizer,
+        make_stream: Callable[..., Any] = open_stream,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._settings = settings
         self._recognizer = recognizer
         self._clock = clock
-        self._stream = make_stream(recognizer, settings, self._words_said)
-        self._resampler = None
-        if settings.sample_rate != SAMPLE_RATE:
-            from gban_edge.core import native
-
-            self._resampler = native().Resampler(settings.sample_rate)
+        # Without a topic of words the stream need not keep the sound.
+        words = self._words_said if settings.words_topic else None
+        self._stream = make_stream(recognizer, settings, words)
         self._waits = bool(settings.words_topic) and settings.words_wait > 0
-        self._speaking = False
         self._said: list[str] = []
-        self._ended: tuple[str, Pcm | None] = ("", None)
-        self._held: tuple[Utterance, Pcm, float] | None = None
+        self._asked: tuple[Pcm, int] | None = None
+        self._held: _Held | None = None
         self.dropped_words = 0
 
     @property
@@ -138,18 +139,9 @@ class VoiceEmotion:
             ValueError: values that are not finite or far beyond full scale.
             RuntimeError: the network failed; the next utterance starts afresh.
         """
-        if self._resampler is not None:
-            if not np.isfinite(pcm).all():
-                raise ValueError("audio must be finite, got a value that is not")
-            pcm = self._resampler.push(np.ascontiguousarray(pcm, np.float32))
         done = []
         for event in self._stream.push(pcm):
-            kind = type(event).__name__
-            if kind == "SpeechStarted":
-                self._speaking = True
-                self._said.clear()
-            elif kind == "SpeechEnded":
-                self._speaking = False
+            if isinstance(event, SpeechEnded):
                 done += self._end(event)
         return done + self.poll()
 
@@ -159,12 +151,12 @@ class VoiceEmotion:
         if not text:
             return []
         if self._held is not None:
-            utterance, pcm, since = self._held
+            held = self._held
+            result = self._recognizer(held.pcm, text, held.sample_rate)
             self._held = None
-            result = self._recognizer(pcm, text, SAMPLE_RATE)
-            latency = utterance.latency + self._clock() - since
-            return [replace(utterance, result=result, words=text, latency=latency)]
-        if self._speaking:
+            latency = held.utterance.latency + self._clock() - held.since
+            return [replace(held.utterance, result=result, words=text, latency=latency)]
+        if self._stream.speaking:
             self._said.append(text)
         else:
             self.dropped_words += 1
@@ -172,35 +164,30 @@ class VoiceEmotion:
 
     def poll(self) -> list[Utterance]:
         """The utterance whose words have not come in time, without them; to be called often."""
-        if self._held is None or self._clock() - self._held[2] < self._settings.words_wait:
+        if self._held is None or self._clock() - self._held.since < self._settings.words_wait:
             return []
-        return self._let_go()
-
-    def finish(self) -> list[Utterance]:
-        """What is still held back; the sound is over."""
         return self._let_go()
 
     def _words_said(self, pcm: Pcm, sample_rate: int) -> str:
         """What the stream asks for at the end of speech, before it answers."""
         words = " ".join(self._said)
         self._said.clear()
-        held = np.array(pcm[:LONGEST], np.float32) if self._waits and not words else None
-        self._ended = (words, held)
+        self._asked = (pcm, sample_rate) if self._waits and not words else None
         return words
 
-    def _end(self, event: Any) -> list[Utterance]:
-        words, pcm = self._ended
-        self._ended = ("", None)
-        utterance = Utterance(event.result, words, event.start, event.end, event.latency)
+    def _end(self, event: SpeechEnded) -> list[Utterance]:
+        utterance = Utterance(event.result, event.words, event.start, event.end, event.latency)
+        asked, self._asked = self._asked, None
         before = self._let_go()  # its words will not come any more
-        if pcm is None:
+        if asked is None:
             return [*before, utterance]
-        self._held = (utterance, pcm, self._clock())
+        self._held = _Held(utterance, *asked, self._clock())
         return before
 
     def _let_go(self) -> list[Utterance]:
+        """What is held back, without words."""
         if self._held is None:
             return []
-        utterance, _, since = self._held
-        self._held = None
-        return [replace(utterance, latency=utterance.latency + self._clock() - since)]
+        held, self._held = self._held, None
+        latency = held.utterance.latency + self._clock() - held.since
+        return [replace(held.utterance, latency=latency)]

@@ -3,13 +3,12 @@
 Every parameter of the node is an argument; ``--show-args`` lists them.
 """
 
+from gban_edge_ros.settings import PARAMETERS
 from launch import LaunchDescription
 from launch.actions import DeclareLaunchArgument
 from launch.substitutions import LaunchConfiguration
 from launch_ros.actions import Node
 from launch_ros.parameter_descriptions import ParameterValue
-
-from gban_edge_ros.settings import PARAMETERS
 
 
 def generate_launch_description() -> LaunchDescription:
