@@ -1,4 +1,4 @@
-"""examples/ros2: sound and words in, utterances out, without ROS (test_ros2_node.py has the node)."""
+"""examples/ros2 without ROS: sound and words in, utterances out (the node: test_ros2_node.py)."""
 
 import json
 import sys
@@ -134,7 +134,7 @@ def test_words_that_are_no_text_leave_the_utterance_held_back(recognizer):
     now = [0.0]
     voice = voice_of(recognizer, clock=lambda: now[0], words_topic="words")
     push(voice, spoken())
-    with pytest.raises(ValueError, match="UTF-8"):
+    with pytest.raises(ValueError, match="text must be valid Unicode"):
         voice.hear_words("\ud800")
     assert len(voice.hear_words(WORDS)) == 1
 
