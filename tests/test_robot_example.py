@@ -76,6 +76,12 @@ def test_two_utterances_are_found_and_answered_as_python_does(examples, model, w
         assert answer["latency_ms"] > 0
 
 
+def test_an_uncertain_answer_has_no_label(examples, model):
+    heard = answers(robot(examples, sound().tobytes(), model, RATE, WORDS, 1.0))
+    assert [answer["label"] for answer in heard] == [None, None]
+    assert all(0.25 <= answer["confidence"] < 1 for answer in heard)
+
+
 def test_another_rate_is_resampled(examples, model):
     pcm = sound(44100)
     heard = answers(robot(examples, pcm.tobytes(), model, 44100))
@@ -121,6 +127,8 @@ def test_what_is_wrong_is_said(examples, model, tmp_path):
         (pcm, (model, "fast"), "RATE must be an integer in 8000..192000, got 'fast'"),
         (pcm, (model, 7999), "RATE must be an integer in 8000..192000, got '7999'"),
         (pcm, (model, RATE, b"\xff".decode("utf-8", "surrogateescape")), "UTF-8"),
+        (pcm, (model, RATE, "", "half"), "ABSTAIN_BELOW must be a number, got 'half'"),
+        (pcm, (model, RATE, "", 1.5), "abstain_below must lie in 0..1, got 1.5"),
         (b"", (model,), "no sound on standard input"),
         (b"RIFF" + pcm, (model,), "standard input is a WAV file"),
     ]

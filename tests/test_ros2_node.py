@@ -227,7 +227,7 @@ def test_sound_from_a_device(ros, microphones):
 
 
 def test_devices_that_cannot_be_opened(ros, microphones):
-    with pytest.raises(RuntimeError, match="device: 7 cannot be opened at 16000 Hz .*Invalid"):
+    with pytest.raises(RuntimeError, match=r"device: 7 cannot be opened at 16000 Hz .*Invalid"):
         ros.node(source="device", device=7)
     ros.monkeypatch.setitem(sys.modules, "sounddevice", None)
     with pytest.raises(RuntimeError, match=r"pip install 'gban-edge\[listen\]'"):

@@ -1,11 +1,11 @@
 // A robot's ear: raw sound on standard input, one line of JSON for every utterance on standard
 // output.
 //
-//   arecord -f S16_LE -r 16000 -c 1 -t raw | robot MODEL [RATE] [WORDS]
+//   arecord -f S16_LE -r 16000 -c 1 -t raw | robot MODEL [RATE] [WORDS] [ABSTAIN_BELOW]
 //
 // Features are computed while the person speaks; once the gate has closed only the network runs.
 // WORDS stands where a robot's speech recogniser would say what it understood; without it the
-// emotion comes from the sound alone.
+// emotion comes from the sound alone. An answer less probable than ABSTAIN_BELOW has no label.
 #include <unistd.h>
 
 #include <chrono>
@@ -188,6 +188,14 @@ int rate_of(const char* text) {
   return static_cast<int>(rate);
 }
 
+double number_of(const char* text) {
+  char* end = nullptr;
+  const double number = std::strtod(text, &end);
+  if (end == text || *end != '\0')
+    throw std::invalid_argument(std::string("ABSTAIN_BELOW must be a number, got '") + text + "'");
+  return number;
+}
+
 // A warm-up: the first answer allocates memory and fills caches, which no person should wait for.
 void warm(const gban::Recognizer& recognizer, int rate, const std::string& words) {
   const Block silence(static_cast<std::size_t>(rate));
@@ -224,14 +232,17 @@ void listen(Ear& ear, int rate) {
 }  // namespace
 
 int main(int argc, char** argv) {
-  if (argc < 2 || argc > 4) {
-    std::fprintf(stderr, "usage: %s MODEL [RATE] [WORDS] < raw 16-bit mono sound\n", argv[0]);
+  if (argc < 2 || argc > 5) {
+    std::fprintf(stderr, "usage: %s MODEL [RATE] [WORDS] [ABSTAIN_BELOW] < raw 16-bit mono sound\n",
+                 argv[0]);
     return 2;
   }
   try {
     const int rate = argc > 2 ? rate_of(argv[2]) : gban::kSampleRate;
     const std::string words = argc > 3 ? argv[3] : "";
-    const gban::Recognizer recognizer = gban::Recognizer::load(argv[1]);
+    gban::RecognizerOptions options;
+    if (argc > 4) options.abstain_below = number_of(argv[4]);
+    const gban::Recognizer recognizer = gban::Recognizer::load(argv[1], options);
     warm(recognizer, rate, words);
     std::fprintf(stderr, "listening at %d Hz on %s\n", rate, recognizer.backend_name().c_str());
     Ear ear(recognizer, rate, words);

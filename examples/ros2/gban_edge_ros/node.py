@@ -10,6 +10,7 @@ from typing import Any
 import rclpy
 from rcl_interfaces.msg import ParameterDescriptor
 from rclpy.executors import ExternalShutdownException
+from rclpy.logging import get_logger
 from rclpy.node import Node
 from rclpy.qos import qos_profile_sensor_data
 from std_msgs.msg import String
@@ -161,7 +162,7 @@ def main(args: list[str] | None = None) -> int:
     try:
         node = VoiceEmotionNode()
     except (ValueError, FileNotFoundError, RuntimeError) as error:
-        rclpy.logging.get_logger("voice_emotion").fatal(str(error))
+        get_logger("voice_emotion").fatal(str(error))
         rclpy.try_shutdown()
         return 1
     try:
