@@ -53,3 +53,19 @@ def parity_case(tmp_path_factory: pytest.TempPathFactory):
     from parity import make_case
 
     return make_case(tmp_path_factory.mktemp("parity") / "gban.safetensors", seed=1)
+
+
+@pytest.fixture(scope="session")
+def prefix(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where the C++ library was installed, built without Python and without CUDA."""
+    from installed_package import install, once
+
+    return once(tmp_path_factory, "installed", install) / "prefix"
+
+
+@pytest.fixture(scope="session")
+def examples(prefix: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of examples/cpp's programs, built against the installed library."""
+    from installed_package import build_examples, once
+
+    return once(tmp_path_factory, "examples", lambda folder: build_examples(folder, prefix))

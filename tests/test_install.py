@@ -1,15 +1,11 @@
 """The C++ package: installed, found by another project's CMake, and right about a WAV file."""
 
-import shutil
-import subprocess
-import sys
-from pathlib import Path
-
 import numpy as np
 import numpy_models
 import pytest
 import soundfile
-from helpers import ROOT, SMALL, speech_like
+from helpers import SMALL, speech_like
+from installed_package import cmake, run
 from test_equations import random_weights
 
 import gban_edge
@@ -21,46 +17,6 @@ LABELS = ("ang", "hap", "neu", "sad")
 CONFIG = GBANConfig.from_dict({**SMALL.to_dict(), "vocabulary": 7, "conv_filters": [6, 7, 8, 9]})
 VOCABULARY = Vocabulary((PAD, UNKNOWN, "that", "is", "incredible", "don't", "go"))
 WORDS = "That is incredible, DON'T stop"
-
-
-def run(*command, ok=True):
-    done = subprocess.run([str(part) for part in command], capture_output=True, text=True)
-    assert not ok or done.returncode == 0, done.stdout + done.stderr
-    return done
-
-
-def cmake(*arguments):
-    beside = Path(sys.executable).parent / "cmake"  # of this environment, else the system's
-    return run(beside if beside.exists() else shutil.which("cmake"), *arguments)
-
-
-def ninja():
-    beside = Path(sys.executable).parent / "ninja"
-    return ["-G", "Ninja", f"-DCMAKE_MAKE_PROGRAM={beside}"] if beside.exists() else []
-
-
-@pytest.fixture(scope="module")
-def prefix(tmp_path_factory):
-    """Where the library was installed, built without Python and without CUDA."""
-    build = tmp_path_factory.mktemp("build")
-    prefix = tmp_path_factory.mktemp("prefix")
-    # No interpreter is to be looked for, so one that cannot be found does no harm.
-    options = ["-DGBAN_PYTHON=OFF", "-DGBAN_CUDA=0", "-DPython_EXECUTABLE=/nowhere/python"]
-    # -O1, which compiles faster than a release and computes the same.
-    speed = ["-DCMAKE_BUILD_TYPE=Debug", "-DCMAKE_CXX_FLAGS_DEBUG=-O1"]
-    cmake("-S", ROOT, "-B", build, *ninja(), *options, *speed)
-    cmake("--build", build, "--parallel", "2")
-    cmake("--install", build, "--prefix", prefix)
-    return prefix
-
-
-@pytest.fixture(scope="module")
-def examples(prefix, tmp_path_factory):
-    build = tmp_path_factory.mktemp("examples")
-    options = [f"-DCMAKE_PREFIX_PATH={prefix}", "-DCMAKE_CXX_FLAGS=-Werror -O1"]
-    cmake("-S", ROOT / "examples" / "cpp", "-B", build, *ninja(), *options)
-    cmake("--build", build, "--parallel", "2")
-    return build
 
 
 @pytest.fixture(scope="module")
