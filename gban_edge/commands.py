@@ -11,8 +11,10 @@ from typing import Annotated, ParamSpec, TypeVar
 import typer
 from rich.console import Console
 
+from gban_edge import demo_cli, listen_cli, predict_cli, train_cli
 from gban_edge.deploy.bench_cli import bench
 from gban_edge.deploy.build_cli import build
+from gban_edge.serve_cli import serve
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -32,6 +34,8 @@ def told(command: Callable[P, R]) -> Callable[P, R]:
     def run(*args: P.args, **kwargs: P.kwargs) -> R:
         try:
             return command(*args, **kwargs)
+        except typer.Exit:  # a RuntimeError, and no failure
+            raise
         except (ValueError, OSError, RuntimeError) as error:
             Console(stderr=True).print(f"error: {error}", style="red", markup=False, soft_wrap=True)
             raise typer.Exit(1) from None
@@ -86,4 +90,9 @@ def info() -> None:
 app.command()(export)
 app.command("build")(told(build))
 app.command("bench")(bench)
+app.command(epilog=predict_cli.EPILOG)(told(predict_cli.predict))
+app.command(epilog=listen_cli.EPILOG)(told(listen_cli.listen))
+app.command()(told(serve))
+app.command(epilog=train_cli.EPILOG, context_settings=train_cli.CONTEXT)(told(train_cli.train))
+app.command(epilog=demo_cli.EPILOG)(told(demo_cli.demo))
 app.command()(info)
