@@ -3,19 +3,15 @@ needs typer and rich."""
 
 from __future__ import annotations
 
-import functools
-from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated, ParamSpec, TypeVar
+from typing import Annotated
 
 import typer
 from rich.console import Console
 
 from gban_edge.deploy.bench_cli import bench
 from gban_edge.deploy.build_cli import build
-
-P = ParamSpec("P")
-R = TypeVar("R")
+from gban_edge.told import told
 
 app = typer.Typer(
     name="gban-edge",
@@ -23,20 +19,6 @@ app = typer.Typer(
     no_args_is_help=True,
     pretty_exceptions_enable=False,
 )
-
-
-def told(command: Callable[P, R]) -> Callable[P, R]:
-    """``command`` with what a user can mend told in one line and status 1, without a traceback."""
-
-    @functools.wraps(command)
-    def run(*args: P.args, **kwargs: P.kwargs) -> R:
-        try:
-            return command(*args, **kwargs)
-        except (ValueError, OSError, RuntimeError) as error:
-            Console(stderr=True).print(f"error: {error}", style="red", markup=False, soft_wrap=True)
-            raise typer.Exit(1) from None
-
-    return run
 
 
 @told
@@ -84,6 +66,6 @@ def info() -> None:
 
 
 app.command()(export)
-app.command("build")(told(build))
+app.command("build")(build)
 app.command("bench")(bench)
 app.command()(info)
