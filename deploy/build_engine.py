@@ -5,14 +5,15 @@ python deploy/build_engine.py FILE [-o ENGINE] [--precision fp32|fp16] [--bucket
 """
 
 import sys
+from importlib.util import find_spec
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+if find_spec("gban_edge") is None:  # not installed: that of this checkout
+    sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 import typer
 
-from gban_edge.commands import told
 from gban_edge.deploy.build_cli import build
 
 if __name__ == "__main__":
-    typer.run(told(build))
+    typer.run(build)

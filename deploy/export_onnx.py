@@ -5,9 +5,11 @@ python deploy/export_onnx.py MODEL -o FILE [--precision fp32|fp16] [--flavour pl
 """
 
 import sys
+from importlib.util import find_spec
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+if find_spec("gban_edge") is None:  # not installed: that of this checkout
+    sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 import typer
 

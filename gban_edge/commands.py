@@ -3,10 +3,8 @@ needs typer and rich."""
 
 from __future__ import annotations
 
-import functools
-from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated, ParamSpec, TypeVar
+from typing import Annotated
 
 import typer
 from rich.console import Console
@@ -15,9 +13,7 @@ from gban_edge import demo_cli, listen_cli, predict_cli, train_cli
 from gban_edge.deploy.bench_cli import bench
 from gban_edge.deploy.build_cli import build
 from gban_edge.serve_cli import serve
-
-P = ParamSpec("P")
-R = TypeVar("R")
+from gban_edge.told import told
 
 app = typer.Typer(
     name="gban-edge",
@@ -25,22 +21,6 @@ app = typer.Typer(
     no_args_is_help=True,
     pretty_exceptions_enable=False,
 )
-
-
-def told(command: Callable[P, R]) -> Callable[P, R]:
-    """``command`` with what a user can mend told in one line and status 1, without a traceback."""
-
-    @functools.wraps(command)
-    def run(*args: P.args, **kwargs: P.kwargs) -> R:
-        try:
-            return command(*args, **kwargs)
-        except typer.Exit:  # a RuntimeError, and no failure
-            raise
-        except (ValueError, OSError, RuntimeError) as error:
-            Console(stderr=True).print(f"error: {error}", style="red", markup=False, soft_wrap=True)
-            raise typer.Exit(1) from None
-
-    return run
 
 
 @told
@@ -88,11 +68,11 @@ def info() -> None:
 
 
 app.command()(export)
-app.command("build")(told(build))
-app.command("bench")(bench)
-app.command(epilog=predict_cli.EPILOG)(told(predict_cli.predict))
-app.command(epilog=listen_cli.EPILOG)(told(listen_cli.listen))
-app.command()(told(serve))
-app.command(epilog=train_cli.EPILOG, context_settings=train_cli.CONTEXT)(told(train_cli.train))
-app.command(epilog=demo_cli.EPILOG)(told(demo_cli.demo))
+app.command()(build)
+app.command()(bench)
+app.command(epilog=predict_cli.EPILOG)(predict_cli.predict)
+app.command(epilog=listen_cli.EPILOG)(listen_cli.listen)
+app.command()(serve)
+app.command(epilog=train_cli.EPILOG, context_settings=train_cli.CONTEXT)(train_cli.train)
+app.command(epilog=demo_cli.EPILOG)(demo_cli.demo)
 app.command()(info)

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from gban_edge.checkout import SPEAKING, find_checkout, hand_over, require
+from gban_edge.told import told
 
 EPILOG = (
     "Exit status: 0 shown; 1 no checkout, something not installed, or training failed; 2 wrong "
@@ -15,6 +16,7 @@ EPILOG = (
 )
 
 
+@told
 def demo(
     model: Annotated[
         Path | None,

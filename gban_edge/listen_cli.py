@@ -20,6 +20,7 @@ from gban_edge.microphone import parse_device as parse
 from gban_edge.runtime import EmotionRecognizer
 from gban_edge.stream import Event, SpeechEnded, UtteranceStream
 from gban_edge.terminal import hush
+from gban_edge.told import told
 
 EPILOG = (
     "Exit status: 0 ended by Ctrl-C or at the end of the file; 1 the model, the microphone or what "
@@ -28,6 +29,7 @@ EPILOG = (
 Show = Callable[[Event], None]
 
 
+@told
 def listen(
     model: Annotated[
         str | None, typer.Argument(help="The model file, or its folder.", show_default=False)

@@ -18,6 +18,7 @@ from gban_edge.predict_inputs import STDIN, Input, Transcripts, find_inputs
 from gban_edge.predict_output import Answer, csv_header, csv_line, json_line
 from gban_edge.runtime import EmotionRecognizer
 from gban_edge.terminal import hush
+from gban_edge.told import told
 
 SOME_FAILED, INTERRUPTED = 1, 130
 EPILOG = (
@@ -26,6 +27,7 @@ EPILOG = (
 )
 
 
+@told
 def predict(
     model: Annotated[str, typer.Argument(help="The model file, or its folder.")],
     sounds: Annotated[

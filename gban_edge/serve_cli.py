@@ -8,8 +8,10 @@ from typing import Annotated
 import typer
 
 from gban_edge.serve.listening import WordSource
+from gban_edge.told import told
 
 
+@told
 def serve(
     model: Annotated[Path, typer.Argument(help="A model file, an ONNX file or an engine.")],
     host: Annotated[

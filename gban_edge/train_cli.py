@@ -7,6 +7,7 @@ from typing import Any
 import typer
 
 from gban_edge.checkout import TRAINING, find_checkout, hand_over, require
+from gban_edge.told import told
 
 # All options are those of run_folds.py, --help too.
 CONTEXT: dict[str, Any] = {
@@ -17,6 +18,7 @@ CONTEXT: dict[str, Any] = {
 EPILOG = "Exit status: that of train/run_folds.py; 1 where it is not here or cannot run."
 
 
+@told
 def train(context: typer.Context) -> None:
     """Train and cross-validate: hands over to train/run_folds.py of a checkout."""
     script = find_checkout() / "train" / "run_folds.py"

@@ -6,7 +6,6 @@ import subprocess
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import soundfile
@@ -15,32 +14,19 @@ from runtime_models import make_model
 from typer.testing import CliRunner
 
 from gban_edge import bundle
-
-# As gban_edge/commands.py registers them.
-APP = """
-import typer
-from gban_edge.commands import told
-from gban_edge import demo_cli, listen_cli, predict_cli, train_cli
-app = typer.Typer(pretty_exceptions_enable=False)
-app.command(epilog=predict_cli.EPILOG)(told(predict_cli.predict))
-app.command(epilog=listen_cli.EPILOG)(told(listen_cli.listen))
-app.command(epilog=demo_cli.EPILOG)(told(demo_cli.demo))
-app.command(epilog=train_cli.EPILOG, context_settings=train_cli.CONTEXT)(told(train_cli.train))
-"""
+from gban_edge.commands import app
 
 
 def program(*arguments: object, missing: Sequence[str] = ()) -> list[str]:
     """A command line; the modules ``missing`` cannot be imported in it."""
     hide = f"import sys; sys.modules.update(dict.fromkeys({list(missing)!r}))"
-    code = f"{hide}\n{APP}\napp(prog_name='gban-edge')"
+    code = f"{hide}; from gban_edge.cli import main; main()"
     return [sys.executable, "-c", code, *map(str, arguments)]
 
 
 def refused(status: int, *arguments: object) -> str:
     """What a command, in this process, says on standard error; it printed nothing else."""
-    names: dict[str, Any] = {}
-    exec(APP, names)
-    done = CliRunner(env={"COLUMNS": "200"}).invoke(names["app"], [str(a) for a in arguments])
+    done = CliRunner(env={"COLUMNS": "200"}).invoke(app, [str(a) for a in arguments])
     assert isinstance(done.exception, SystemExit), done.exception
     assert (done.exit_code, done.stdout) == (status, "")
     return done.stderr

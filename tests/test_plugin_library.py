@@ -12,6 +12,7 @@ from helpers import ROOT
 
 from gban_edge.deploy import plugin_library, software
 from gban_edge.deploy.plugin_library import NAME, find
+from gban_edge.runtime.engine_file import file_digest
 
 
 @pytest.fixture
@@ -68,7 +69,7 @@ def test_what_is_said_where_there_is_none():
 def test_the_hash(tmp_path):
     path = tmp_path / NAME
     path.write_bytes(b"a library")
-    assert plugin_library.sha256(path) == hashlib.sha256(b"a library").hexdigest()
+    assert file_digest(path) == hashlib.sha256(b"a library").hexdigest()
 
 
 @pytest.fixture

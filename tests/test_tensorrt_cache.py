@@ -14,6 +14,7 @@ from helpers import ROOT, SMALL
 
 from gban_edge.config import GBANConfig
 from gban_edge.deploy.onnx_export import export
+from gban_edge.deploy.tensorrt_build import build
 from gban_edge.deploy.tensorrt_cache import engine_for
 from gban_edge.runtime.engine_file import EngineFile, EngineKey, sidecar
 
@@ -62,6 +63,17 @@ def test_an_engine_is_built_once(here, exported):
     assert here.built() == 1
     assert first.path.parent == here.folder
     assert first.path.name == f"fp32-1-{first.key.digest()}.engine"
+
+
+def test_what_build_left_beside_the_file_is_not_built_again(here, exported, tmp_path):
+    source = tmp_path / "x.onnx"
+    source.write_bytes(exported["fp32-1"].read_bytes())
+    left = build(source)
+    assert here.wants(source) == left
+    assert here.built() == 1
+    source.write_bytes(exported["fp16-1"].read_bytes())  # now it is stale
+    assert here.wants(source).path.parent == here.folder
+    assert here.built() == 2
 
 
 def test_the_folder_is_the_environments_or_the_homes(here, exported, monkeypatch, tmp_path):

@@ -17,10 +17,12 @@ from gban_edge.deploy.bench_options import BenchOptions, parse_seconds, parse_wo
 from gban_edge.deploy.bench_plot import check_matplotlib
 from gban_edge.deploy.bench_protocols import Tools, silent
 from gban_edge.deploy.bench_report import write_report
+from gban_edge.told import told
 
 INTERRUPTED = 130
 
 
+@told
 def bench(
     model: Annotated[
         Path | None, typer.Argument(help="The model file: .safetensors, ONNX or an engine.")
@@ -78,9 +80,6 @@ def bench(
             parse_words(words), source, warmup, duration, idle, cold_starts, seed, reference,
         )  # fmt: skip
         whole = _run(options, out, as_json, plot)
-    except (ValueError, RuntimeError, OSError) as error:
-        typer.echo(f"error: {' '.join(str(error).split())}", err=True)
-        raise typer.Exit(1) from None
     except KeyboardInterrupt:
         typer.echo("interrupted before anything was measured; nothing was written", err=True)
         raise typer.Exit(INTERRUPTED) from None

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import platform
 import sys
 from pathlib import Path
@@ -13,6 +12,7 @@ import numpy as np
 import gban_edge
 from gban_edge.core import native
 from gban_edge.runtime.backend import PRECISIONS
+from gban_edge.runtime.engine_file import file_digest
 
 # Packages that a backend may have loaded; those that it has not are left out.
 _BACKENDS = ("onnxruntime", "onnx", "tensorrt", "tensorrt_rtx")
@@ -20,11 +20,7 @@ _BACKENDS = ("onnxruntime", "onnx", "tensorrt", "tensorrt_rtx")
 
 def model_facts(path: Path) -> dict[str, Any]:
     """``file``, ``bytes`` and ``sha256`` of the model file."""
-    with path.open("rb") as file:
-        digest = hashlib.sha256()
-        for block in iter(lambda: file.read(1 << 20), b""):
-            digest.update(block)
-    return {"file": str(path), "bytes": path.stat().st_size, "sha256": digest.hexdigest()}
+    return {"file": str(path), "bytes": path.stat().st_size, "sha256": file_digest(path)}
 
 
 def versions() -> dict[str, str]:

@@ -11,7 +11,6 @@ from gban_edge.runtime.backend import PRECISIONS, WAITS
 from gban_edge.runtime.words import MAX_WORDS
 
 INPUTS = ("pcm", "features")
-HEADLINE_SECONDS = 600.0
 
 
 @dataclass(frozen=True)

@@ -15,10 +15,12 @@ from gban_edge.deploy.tensorrt_build import build as build_engine
 from gban_edge.deploy.tensorrt_source import Source
 from gban_edge.runtime.engine_buckets import BUCKETS, parse_buckets
 from gban_edge.runtime.engine_file import EngineFile, sidecar
+from gban_edge.told import told
 
 WRITTEN = ",".join(f"{frames}x{words}" for frames, words in BUCKETS)
 
 
+@told
 def build(
     file: Annotated[
         Path, typer.Argument(help="An ONNX file, or a model file (.safetensors) to export first.")

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from typing import Any
+
+from gban_edge.deploy.tensorrt_known import ORIN, THOR, numbers, refusal
 
 Facts = Mapping[str, Any]
 
@@ -33,13 +34,8 @@ def lacks(facts: Facts) -> list[str]:
     return [sentence for check in checks if (sentence := check(facts))]
 
 
-def _numbers(version: object) -> tuple[int, ...]:
-    """(10, 13, 3) of "10.13.3.9"; empty where there is no number."""
-    return tuple(int(part) for part in re.findall(r"\d+", str(version or ""))[:3])
-
-
 def _jetpack(facts: Facts) -> str | None:
-    l4t = _numbers(facts.get("l4t"))
+    l4t = numbers(facts.get("l4t"))
     if not l4t:
         return (
             "the release of Jetson Linux is not known: there is no /etc/nv_tegra_release; a "
@@ -55,7 +51,7 @@ def _jetpack(facts: Facts) -> str | None:
 
 def _python(facts: Facts) -> str | None:
     python = facts.get("python")
-    if not python or _numbers(python)[:2] >= _OLDEST_PYTHON:
+    if not python or numbers(python)[:2] >= _OLDEST_PYTHON:
         return None
     return f"Python {python} is too old: gban-edge needs 3.10 or later, which JetPack 6 has"
 
@@ -64,14 +60,14 @@ def _tensorrt(facts: Facts) -> str | None:
     software = facts.get("software", {})
     found = software.get("tensorrt", {})
     if found.get("module") == "tensorrt":
-        number = _numbers(found.get("version"))
+        number = numbers(found.get("version"))
         if number and number < (10,):
             return f"TensorRT {found['version']} is older than 10: install JetPack 6.2 or 7.2"
         return None
     rtx = "tensorrt_rtx runs on no Jetson, and " if found else ""
-    l4t = _numbers(facts.get("l4t"))
+    l4t = numbers(facts.get("l4t"))
     system = _PYTHON.get(l4t[0]) if l4t else None
-    python = ".".join(str(part) for part in _numbers(facts.get("python"))[:2])
+    python = ".".join(str(part) for part in numbers(facts.get("python"))[:2])
     if "system_tensorrt" not in software:
         cure = (
             "sudo apt install nvidia-jetpack (or python3-libnvinfer alone), and make a virtual "
@@ -88,17 +84,19 @@ def _tensorrt(facts: Facts) -> str | None:
 
 
 def _combination(facts: Facts) -> str | None:
-    """TensorRT 10.13.3 for CUDA 13 was built without Orin's architecture."""
+    """A TensorRT that is known not to work here (deploy/tensorrt_known.py)."""
     software = facts.get("software", {})
-    version = software.get("tensorrt", {}).get("version")
-    orin = any("tegra234" in name for name in facts.get("compatible", []))
-    cuda = _numbers(software.get("cuda"))
-    if not (orin and _numbers(version) == (10, 13, 3) and cuda[:1] == (13,)):
-        return None
-    return (
-        f"TensorRT {version} for CUDA 13 has no code for this GPU (sm_87): install JetPack 7.2 "
-        "(TensorRT 10.16) or 6.2 (10.3)"
+    found = software.get("tensorrt", {})
+    if found.get("module") != "tensorrt" or numbers(found.get("version"))[:1] < (10,):
+        return None  # told by _tensorrt
+    chips = {"tegra234": ORIN, "tegra264": THOR}
+    capability = next(
+        (c for chip, c in chips.items() for name in facts.get("compatible", []) if chip in name), ""
     )
+    return refusal(
+        "tensorrt", found["version"], software.get("cuda"), capability, "plain", False,
+        facts.get("jetpack"),
+    )  # fmt: skip
 
 
 def _nvcc(facts: Facts) -> str | None:

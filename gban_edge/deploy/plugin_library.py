@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 from collections.abc import Mapping
 from pathlib import Path
@@ -53,8 +52,3 @@ def missing() -> str:
         "build/install -DGBAN_PYTHON=OFF && cmake --build build/install; TENSORRT_ROOT says where "
         f"TensorRT is), or name it in {VARIABLE}"
     )
-
-
-def sha256(path: Path) -> str:
-    """The hash of a library's bytes, 64 hexadecimal digits: part of the key of a cached engine."""
-    return hashlib.sha256(path.read_bytes()).hexdigest()

@@ -26,9 +26,10 @@ def engine_for(
     level: int | None = None,
     log: Callable[[str], None] | None = None,
 ) -> EngineFile:
-    """The engine of an ONNX file for this machine: the one in the cache, or a new one.
+    """The engine of an ONNX file for this machine: the one that ``gban-edge build`` left beside the
+    file, the one in the cache, or a new one.
 
-    An engine is taken from the cache if TensorRT, GPU, plugin library, ONNX file, precision and
+    An engine is taken if TensorRT, GPU, plugin library, ONNX file, precision and
     buckets are those of now and its bytes are those that were written; else it is built anew. Two
     processes that want the same one build it once. Engines of other keys are left alone.
 
@@ -41,6 +42,9 @@ def engine_for(
     folder = Path(cache) if cache else cache_folder()
     path = folder / _name(plan)
     tell = log or (lambda line: None)
+    built = _kept(plan.source.path.with_suffix(".engine"), plan, tell)
+    if built is not None:
+        return built
     with _alone(path.with_name(path.name + ".lock"), tell):
         kept = _kept(path, plan, tell)
         return kept or carry_out(plan, path, folder, log)

@@ -70,8 +70,8 @@ def _tensorrt(version: str, cuda: str | None, capability: str, jetpack: str | No
         )
     if capability == ORIN and numbers(cuda)[:1] == (13,) and number[:2] < ORIN_CUDA_13:
         return (
-            f"TensorRT {version} for CUDA 13 has no code for Orin (sm_87), which came back with "
-            "10.16: install JetPack 7.2 (TensorRT 10.16) or 6.2 (10.3)"
+            f"TensorRT {version} for CUDA 13 has no code for this GPU (sm_87): Orin came back with "
+            "10.16; install JetPack 7.2 (TensorRT 10.16) or 6.2 (10.3)"
         )
     if capability in (ORIN, THOR) and (11,) <= number < JETSON_11:
         return (

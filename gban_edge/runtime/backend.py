@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from gban_edge.config import GBANConfig
 from gban_edge.core import native
 from gban_edge.features import FEATURES
+from gban_edge.runtime.onnx_facts import OnnxFacts
 from gban_edge.text import Vocabulary
 
 Floats = NDArray[np.float32]
@@ -136,10 +137,10 @@ class ModelFile:
         )
 
 
-class OfModelFile:
-    """What every backend that runs a model file says of it."""
+class OfFile:
+    """What every backend says of the file that it runs."""
 
-    def __init__(self, file: ModelFile) -> None:
+    def __init__(self, file: ModelFile | OnnxFacts) -> None:
         self._file = file
 
     @property

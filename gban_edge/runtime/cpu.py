@@ -7,10 +7,10 @@ from collections.abc import Sequence
 from typing import Any
 
 from gban_edge.core import native
-from gban_edge.runtime.backend import Floats, Ids, ModelFile, OfModelFile, Output, output_of
+from gban_edge.runtime.backend import Floats, Ids, ModelFile, OfFile, Output, output_of
 
 
-class CpuBackend(OfModelFile):
+class CpuBackend(OfFile):
     """The network of ``file`` with its weights packed for this processor's instruction set.
 
     Args:

@@ -12,7 +12,7 @@ from gban_edge.runtime.backend import (
     Floats,
     Ids,
     ModelFile,
-    OfModelFile,
+    OfFile,
     Output,
     output_of,
 )
@@ -59,7 +59,7 @@ def open_cuda(
         return str(error)
 
 
-class CudaBackend(OfModelFile):
+class CudaBackend(OfFile):
     """The network of ``file`` on GPU number ``device``.
 
     Args:

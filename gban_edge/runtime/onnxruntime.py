@@ -6,11 +6,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from gban_edge.config import GBANConfig
-from gban_edge.runtime.backend import Floats, Ids, Output
+from gban_edge.runtime.backend import Floats, Ids, OfFile, Output
 from gban_edge.runtime.onnx_facts import INPUTS, OUTPUTS, OnnxFacts
 from gban_edge.runtime.ragged import checked, cut, padded
-from gban_edge.text import Vocabulary
 
 
 def unavailable() -> str | None:
@@ -22,7 +20,7 @@ def unavailable() -> str | None:
     return None
 
 
-class OnnxRuntimeBackend:
+class OnnxRuntimeBackend(OfFile):
     """The network of an ONNX file, on the CPU.
 
     Args:
@@ -43,23 +41,12 @@ class OnnxRuntimeBackend:
             raise RuntimeError(f"backend onnxruntime cannot run: {reason}")
         self._session = open_session(path, threads)
         self.facts = OnnxFacts.read(self._session.get_modelmeta().custom_metadata_map, str(path))
+        super().__init__(self.facts)
         check_interface(self._session, path)
 
     @property
     def name(self) -> str:
         return f"onnxruntime {self.facts.precision} cpu"
-
-    @property
-    def labels(self) -> tuple[str, ...]:
-        return self.facts.labels
-
-    @property
-    def config(self) -> GBANConfig:
-        return self.facts.config
-
-    @property
-    def vocabulary(self) -> Vocabulary:
-        return self.facts.vocabulary
 
     def run(self, features: Sequence[Floats], ids: Sequence[Ids]) -> list[Output]:
         """As :meth:`Backend.run`; several utterances are one padded batch, so that a result may

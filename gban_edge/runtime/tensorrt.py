@@ -9,15 +9,13 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from gban_edge.config import GBANConfig
-from gban_edge.runtime.backend import WAITS, Floats, Ids, Output
+from gban_edge.runtime.backend import WAITS, Floats, Ids, OfFile, Output
 from gban_edge.runtime.cuda_context import Context
 from gban_edge.runtime.cuda_driver import CudaError, Driver, Gpu
 from gban_edge.runtime.cuda_driver import driver as this_driver
 from gban_edge.runtime.engine_file import EngineFile, file_digest
 from gban_edge.runtime.ragged import checked
 from gban_edge.runtime.tensorrt_session import Session, Slot
-from gban_edge.text import Vocabulary
 
 
 def unavailable(device: int = 0, module: str = "auto") -> str | None:
@@ -72,7 +70,7 @@ def open_tensorrt(
     return TensorRTBackend(file, device, wait, trt, driver)
 
 
-class TensorRTBackend:
+class TensorRTBackend(OfFile):
     """The network of an engine on GPU number ``device``.
 
     Everything is allocated, run once and captured here, one CUDA graph a length bucket; an
@@ -106,6 +104,7 @@ class TensorRTBackend:
     ) -> None:
         if wait not in WAITS:
             raise ValueError(f"wait must be one of {', '.join(WAITS)}, got {wait!r}")
+        super().__init__(engine.facts)
         self.engine, self.precision, self._wait = engine, engine.facts.precision, wait
         driver = driver or this_driver()
         self.gpu = driver.check_device(device)
@@ -123,18 +122,6 @@ class TensorRTBackend:
     def name(self) -> str:
         graph = "" if self.no_graph is None else ", no graph"
         return f"{self.engine.key.module} {self.precision} {self.gpu.name}{graph}"
-
-    @property
-    def labels(self) -> tuple[str, ...]:
-        return self.engine.facts.labels
-
-    @property
-    def config(self) -> GBANConfig:
-        return self.engine.facts.config
-
-    @property
-    def vocabulary(self) -> Vocabulary:
-        return self.engine.facts.vocabulary
 
     def run(self, features: Sequence[Floats], ids: Sequence[Ids]) -> list[Output]:
         """As :meth:`Backend.run`; utterances one after another, and calls from several threads take
