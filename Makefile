@@ -19,16 +19,18 @@ export GBAN_CUDA
 VENV := .venv
 BIN := $(VENV)/bin
 BUILD := build/cmake
+# The extras that README's commands need.
+PEOPLE := deploy,plot,listen,words,hub,serve
 SET_UP = $(PYTHON) tools/venv.py $(VENV)
 
 .PHONY: run test test-full lint format ctest kernel-report bench setup clean
 
 run:
-	@$(SET_UP) train,deploy --torch-args "$(TORCH_ARGS)"
+	@$(SET_UP) train,$(PEOPLE) --torch-args "$(TORCH_ARGS)"
 	$(BIN)/python train/run_folds.py $(ARGS)
 
 setup:
-	@$(SET_UP) train,deploy,cluster,test,lint --torch-args "$(TORCH_ARGS)"
+	@$(SET_UP) train,$(PEOPLE),cluster,test,lint --torch-args "$(TORCH_ARGS)"
 
 # Tests that start, kill and time processes of their own go first and one by one, the rest two at once.
 test: setup lint ctest
@@ -62,7 +64,7 @@ kernel-report:
 
 # The engine, the alignment, the frontend and training beside their peers, one CPU thread.
 bench:
-	@$(SET_UP) train,deploy,cluster,test,lint,bench --torch-args "$(TORCH_ARGS)"
+	@$(SET_UP) train,$(PEOPLE),cluster,test,lint,bench --torch-args "$(TORCH_ARGS)"
 	$(BIN)/python benchmarks/bench_engine.py
 	$(BIN)/python benchmarks/bench_alignment.py
 	$(BIN)/python benchmarks/bench_frontend.py

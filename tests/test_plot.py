@@ -310,7 +310,7 @@ def test_matplotlib_is_left_as_it_was(result, pcm):
         "        if name.split('.')[0] == 'matplotlib': raise ImportError(name)\n"
         "sys.meta_path.insert(0, Block())\n"
         "from gban_edge.runtime import Result\n"
-        "empty = Result('', True, {'a': 1.0}, 1.0, None, None, None, None, 0.0, (), '', {})\n"
+        "empty = Result('', True, {'a': 1.0}, 1.0, *[None] * 6, 0.0, (), '', {})\n"
         "try: gban_edge.plot.gates(empty)\n"
         "except RuntimeError as error: assert 'gban-edge[plot]' in str(error)\n"
         "else: raise AssertionError\n"

@@ -162,7 +162,7 @@ def test_json_and_names_of_an_answer(recognizer, model):
     assert sum(values["probabilities"].values()) == pytest.approx(1)
     assert set(values["contributions"]) == {"a_s", "a_t", "h_s", "h_t"}
     assert (values["words"], values["start"]) == ("", utterance.start)
-    assert not {"speech_weights", "text_weights"} & set(values)
+    assert not {"speech_weights", "text_weights", "alpha", "speech_times"} & set(values)
 
     unsure = load_recognizer(settings(model, backend="cpu", abstain_below=1.0))
     (utterance,) = push(voice_of(unsure), spoken())

@@ -54,7 +54,8 @@ def test_probabilities_are_those_of_the_equations(tmp_path, name, temperature):
         assert (result.contributions is None) == (name != "gban")
         assert (result.alignment is None) == (name in ("h_s", "h_t"))
         assert (result.speech_weights is None) == (result.text_weights is None)
-        assert (result.speech_weights is None) == (name in ("h_s", "h_t"))
+        for value in (result.speech_weights, result.alpha, result.speech_times):
+            assert (value is None) == (name in ("h_s", "h_t"))
 
 
 def test_every_field_of_a_result(model, rec):
@@ -77,6 +78,10 @@ def test_every_field_of_a_result(model, rec):
         assert word.start == pytest.approx(starts[i // 2])
         assert word.end == pytest.approx(min(starts[i // 2] + 0.152, 1.875))
         assert word.weight == pytest.approx(float(result.text_weights[i // 2]) / 2)
+    np.testing.assert_allclose(result.alpha, alpha, atol=TOLERANCE)
+    starts = 0.04 * np.arange(alpha.shape[1])
+    expected = np.stack([starts, np.minimum(starts + 0.152, 1.875)], axis=1)
+    np.testing.assert_allclose(result.speech_times, expected, atol=1e-12)
     assert sum(word.weight for word in result.alignment) == pytest.approx(1, abs=1e-6)
     assert result.notes == ()
     assert result.backend == rec.backend == f"cpu fp32 {native().current_isa()}"
@@ -87,10 +92,13 @@ def test_every_field_of_a_result(model, rec):
     back = json.loads(json.dumps(result.to_dict()))
     assert set(back) == {
         "label", "abstained", "probabilities", "confidence", "contributions", "alignment",
-        "speech_weights", "text_weights", "seconds", "notes", "backend", "timings",
+        "speech_weights", "text_weights", "alpha", "speech_times", "seconds", "notes", "backend",
+        "timings",
     }  # fmt: skip
     assert back["alignment"][0] == vars(result.alignment[0])
-    assert back["speech_weights"] == result.speech_weights.tolist()
+    for name in ("speech_weights", "text_weights", "alpha", "speech_times"):
+        np.testing.assert_allclose(back[name], getattr(result, name), rtol=0, atol=5.1e-7)
+        assert "0000000" not in json.dumps(back[name])
 
 
 def test_the_last_of_an_odd_number_of_words_has_its_step_alone(rec):

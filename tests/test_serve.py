@@ -112,6 +112,7 @@ def test_other_paths_and_methods(server):
     assert code(server.http.get("/nothing"), 404) == "not_found"
     assert code(server.http.get("/v1/recognize"), 405) == "method"
     assert code(server.http.get("/../../etc/passwd"), 404) == "not_found"
+    assert code(server.http.post("/main.js"), 405) == "method"
 
 
 def test_the_model_is_described(server, rec):

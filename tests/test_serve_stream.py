@@ -331,3 +331,9 @@ def test_a_stop_says_goodbye_to_streams(model, tmp_path):
     assert server.process.wait(PATIENCE) == 0
     server.stop()
     assert server.log.read_text() == ""
+
+
+def test_a_websocket_elsewhere_is_refused(server):
+    assert refused(server, "ws://localhost/nothing") == 403
+    assert server.http.get("/healthz").json()["status"] == "ready"
+    assert server.log.read_text() == ""

@@ -46,6 +46,10 @@ class Result:
         alignment: one entry a word; None for a network without the alignment.
         speech_weights: float32 [K], what each speech step gave to a_s; None likewise.
         text_weights: float32 [L], what each pair of words gave to a_t; None likewise.
+        alpha: float32 [L, K], how each pair of words spread its attention over the speech steps
+            (eq. 10; a row sums to 1); None likewise.
+        speech_times: float64 [K, 2], from when to when each speech step hears, seconds, cut at
+            ``seconds``; neighbours overlap. None likewise.
         seconds: of sound that were heard, at most 7.5.
         notes: what was done to the input, in words: cut, resampled, mixed down.
         backend: what computed it ("cpu fp32 avx512").
@@ -61,6 +65,8 @@ class Result:
     alignment: tuple[WordAlignment, ...] | None
     speech_weights: NDArray[np.float32] | None
     text_weights: NDArray[np.float32] | None
+    alpha: NDArray[np.float32] | None
+    speech_times: NDArray[np.float64] | None
     seconds: float
     notes: tuple[str, ...]
     backend: str
@@ -78,12 +84,13 @@ class Result:
         )
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain values under the attributes' names, ready for JSON."""
+        """Plain values under the attributes' names, ready for JSON; arrays to six decimals."""
         values = dict(vars(self))
         values["notes"] = list(self.notes)
-        for name in ("speech_weights", "text_weights"):
-            weights = values[name]
-            values[name] = None if weights is None else [float(w) for w in weights]
+        for name in ("speech_weights", "text_weights", "alpha", "speech_times"):
+            array = values[name]
+            # Rounded as float64: a rounded float32 would be written with all its 17 digits.
+            values[name] = None if array is None else array.astype(np.float64).round(6).tolist()
         if self.alignment is not None:
             values["alignment"] = [dict(vars(word)) for word in self.alignment]
         for name in ("probabilities", "contributions", "timings"):
@@ -116,6 +123,8 @@ def make_result(
         alignment=align_words(output, config, words, seconds),
         speech_weights=output.speech_weights,
         text_weights=output.text_weights,
+        alpha=output.alpha,
+        speech_times=speech_times(output, config, seconds),
         seconds=seconds,
         notes=tuple(notes),
         backend=backend,
@@ -150,6 +159,17 @@ def align_words(
         weight = float(output.text_weights[step]) / together
         aligned.append(WordAlignment(word, min(start, seconds), min(end, seconds), weight))
     return tuple(aligned)
+
+
+def speech_times(output: Output, config: GBANConfig, seconds: float) -> NDArray[np.float64] | None:
+    """float64 [K, 2]: :func:`heard_by` of every speech step, cut at ``seconds``."""
+    if output.speech_weights is None:
+        return None
+    start, end = heard_by(config, 0)
+    apart = heard_by(config, 1)[0] - start
+    first = np.arange(len(output.speech_weights), dtype=np.float64) * apart
+    times = np.stack([first + start, first + end], axis=1)
+    return np.minimum(times, seconds)
 
 
 def heard_by(config: GBANConfig, step: int) -> tuple[float, float]:

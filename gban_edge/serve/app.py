@@ -11,8 +11,9 @@ from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import Response
-from starlette.routing import Mount, Route, WebSocketRoute
+from starlette.routing import Route, WebSocketRoute
 from starlette.staticfiles import StaticFiles
+from starlette.types import ASGIApp, Receive, Scope, Send
 from starlette.websockets import WebSocket
 
 from gban_edge.runtime.recognizer import EmotionRecognizer
@@ -55,9 +56,8 @@ def create_app(recognizer: EmotionRecognizer, options: ServeOptions | None = Non
         Route("/metrics", rest.metrics),
         Route("/openapi.json", rest.openapi),
     ]
-    page = [Mount("/", StaticFiles(directory=PAGE, html=True))] if PAGE.is_dir() else []
     app = Starlette(
-        routes=[*routes, *page],
+        routes=routes,
         middleware=[
             Middleware(
                 Guard, options=options, requests=service.metrics.requests,
@@ -68,7 +68,19 @@ def create_app(recognizer: EmotionRecognizer, options: ServeOptions | None = Non
         lifespan=_lifespan,
     )  # fmt: skip
     app.state.service = service
+    app.router.default = _page_or(app.router.default)
     return app
+
+
+def _page_or(missing: ASGIApp) -> ASGIApp:
+    """The page's files where no route is meant: a mount at / would hide that a method is wrong."""
+    files = StaticFiles(directory=PAGE, html=True)
+
+    async def serve(scope: Scope, receive: Receive, send: Send) -> None:
+        answer = files if scope["type"] == "http" else missing
+        await answer(scope, receive, send)
+
+    return serve
 
 
 @asynccontextmanager

@@ -123,13 +123,15 @@ def _schemas() -> Schema:
     texts, share = {"type": "array", "items": text}, {"type": "number", "minimum": 0, "maximum": 1}
     shares = {"type": "object", "additionalProperties": share}
     weights = {"type": ["array", "null"], "items": number}
+    table = {"type": ["array", "null"], "items": {"type": "array", "items": number}}
     word = _object(word=text, start=number, end=number, weight=number)
     return {
         "Result": _object(
             label=text, abstained={"type": "boolean"}, probabilities=shares, confidence=share,
             contributions={**shares, "type": ["object", "null"]},
             alignment={"type": ["array", "null"], "items": word}, speech_weights=weights,
-            text_weights=weights, seconds=number, notes=texts, backend=text,
+            text_weights=weights, alpha=table, speech_times=table, seconds=number, notes=texts,
+            backend=text,
             timings={"type": "object", "additionalProperties": number},
         ),
         "Model": _object(labels=texts, backend=text, backend_reason=text, max_seconds=number),

@@ -62,7 +62,8 @@ class Utterance:
         gban-edge; ``expression`` is ours, or null.
         """
         values = self.result.to_dict()
-        del values["speech_weights"], values["text_weights"]
+        for name in ("speech_weights", "text_weights", "alpha", "speech_times"):
+            del values[name]
         values |= {"expression": self.expression, "words": self.words}
         values |= {"start": self.start, "end": self.end, "latency": self.latency}
         return json.dumps(values, ensure_ascii=False)
