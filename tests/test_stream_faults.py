@@ -16,6 +16,7 @@ from gban_edge import EmotionRecognizer
 from gban_edge.runtime.backend import ModelFile
 from gban_edge.runtime.cpu import CpuBackend
 from gban_edge.stream import Level, SpeechEnded, SpeechStarted, UtteranceStream
+from gban_edge.vad import EnergyGate
 
 
 @pytest.fixture(scope="module")
@@ -199,6 +200,13 @@ def test_twenty_minutes_of_silence_keep_nothing(rec):
 
 
 def test_arguments_that_are_none(rec):
+    for vad in (None, 7, EnergyGate):
+        with pytest.raises(ValueError, match="vad must be one of auto, silero, energy or a Vad, "):
+            UtteranceStream(rec, vad)
+    with pytest.raises(ValueError, match=r"must be an EmotionRecognizer, got str; .*from_pre"):
+        UtteranceStream("model.safetensors")
+    with pytest.raises(ValueError, match="timing must be a Timing or None, got dict"):
+        EnergyGate(timing={"hangover": 1.0})
     with pytest.raises(ValueError, match="words must be a callable or None, got str"):
         UtteranceStream(rec, words="hello")
     with pytest.raises(ValueError, match=r"sample_rate must lie in 8000\.\.192000, got 4000"):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
+from numbers import Real
 from pathlib import Path
 from time import perf_counter
 from typing import TYPE_CHECKING, NamedTuple
@@ -47,8 +48,9 @@ class EmotionRecognizer:
     """
 
     def __init__(self, backend: Backend, reason: str, abstain_below: float = 0.0) -> None:
-        if not 0.0 <= abstain_below <= 1.0:
-            raise ValueError(f"abstain_below must lie in 0..1, got {abstain_below}")
+        number = isinstance(abstain_below, Real) and not isinstance(abstain_below, bool)
+        if not (number and 0.0 <= abstain_below <= 1.0):
+            raise ValueError(f"abstain_below must lie in 0..1, got {abstain_below!r}")
         self._network = backend
         self._reason = reason
         self._abstain_below = float(abstain_below)
@@ -151,7 +153,11 @@ class EmotionRecognizer:
         """
         begin = perf_counter()
         heard = []
-        for i, (sound, words) in enumerate(utterances):
+        for i, pair in enumerate(utterances):
+            if not isinstance(pair, (tuple, list)) or len(pair) != 2:
+                kind = type(pair).__name__
+                raise ValueError(f"utterance {i}: must be a pair (sound, words), got {kind}")
+            sound, words = pair
             try:
                 heard.append(self._hear(sound, words, sample_rate))
             except (ValueError, FileNotFoundError, RuntimeError) as error:
@@ -244,8 +250,11 @@ def find_model(path: str | os.PathLike[str], backend: str = "auto") -> Path:
 
     Raises:
         FileNotFoundError: none of them; says what is there.
+        ValueError: no path.
         ConnectionError, RuntimeError: as :meth:`EmotionRecognizer.from_pretrained` for the hub.
     """
+    if not isinstance(path, (str, os.PathLike)) or isinstance(os.fspath(path), bytes):
+        raise ValueError(f"path must be text or a pathlib.Path, got {type(path).__name__}")
     place = Path(path)
     if place.is_file():
         return place

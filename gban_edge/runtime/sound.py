@@ -137,7 +137,15 @@ def as_pcm(sound: ArrayLike) -> Pcm:
             f"sound must be an array or a path, got {type(sound).__name__}; 16-bit integers: "
             "numpy.frombuffer(sound, numpy.int16)"
         )
-    pcm = np.asarray(sound)
+    try:
+        pcm = np.asarray(sound)
+    except ValueError as error:  # lists of several lengths
+        raise ValueError(f"pcm must be mono with shape [samples]: {error}") from None
+    if pcm.ndim == 0:
+        raise ValueError(
+            "sound must be an array [samples] or, for a recogniser, a path or a file opened for "
+            f"reading bytes, got {type(sound).__name__}"
+        )
     if pcm.ndim == 2:
         axis = int(np.argmin(pcm.shape))
         raise ValueError(
