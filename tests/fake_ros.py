@@ -133,6 +133,7 @@ def install(monkeypatch: Any, *, hri: bool = True, audio: bool = True) -> Module
     rclpy = module("rclpy", calls=[], logger=logger, spins=None)
     rclpy.init = lambda args=None: rclpy.calls.append("init")
     rclpy.try_shutdown = lambda: rclpy.calls.append("shutdown")
+    rclpy.ok = lambda: "shutdown" not in rclpy.calls
     rclpy.spin = lambda node: rclpy.spins(node)
     rclpy.logging = module("rclpy.logging", get_logger=lambda name: logger)
     module("rclpy.node", Node=Node)

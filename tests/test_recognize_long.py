@@ -2,6 +2,7 @@
 
 import io
 import json
+import tracemalloc
 import wave
 
 import numpy as np
@@ -66,6 +67,40 @@ def test_beyond_the_limit_of_one_utterance(rec):
         assert one.result.notes == ()
 
 
+def test_ten_minutes(rec, tmp_path):
+    """Every utterance where it was put; a file of them is held in memory as single floats."""
+    pcm, places = scene()
+    times = -(-600 * 16000 // len(pcm))
+    path = tmp_path / "x.wav"
+    whole = np.tile(np.round(pcm * 32767).astype(np.int16), times)
+    path.write_bytes(wav(whole).getvalue())
+    tracemalloc.start()
+    try:
+        found = rec.recognize_long(path, vad="energy")
+        most = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert most < 3.5 * 4 * len(whole)
+    assert len(found) == len(places) * times
+    for i, one in enumerate(found):
+        turn, which = divmod(i, len(places))
+        start, end = (place + turn * len(pcm) / 16000 for place in places[which])
+        assert start - 0.35 <= one.start <= start
+        assert end - 0.05 <= one.end <= end + 0.3
+
+
+def test_silero_hears_speech_in_music(rec):
+    pcm, places = scene()
+    time = np.arange(len(pcm)) / 16000
+    chord = sum(
+        np.sin(2 * np.pi * f * time) * (1 + 0.5 * np.sin(4 * time)) for f in (220, 330, 440)
+    )
+    found = rec.recognize_long(pcm + 0.008 * chord * (1 + 0.5 * np.sin(4 * time)), vad="silero")
+    for one, (start, end) in zip(found, places, strict=True):
+        assert start - 0.35 <= one.start <= start
+        assert end - 0.05 <= one.end <= end + 0.4
+
+
 def test_words_by_a_source(rec, scene16):
     found = rec.recognize_long(scene16[0], words.pocketsphinx())
     assert "wonderful" in found[0].words
@@ -88,6 +123,8 @@ def test_files_rates_and_open_files_are_the_same(rec, scene16, tmp_path):
     for sound, rate in ((wav(pcm[::2], 8000), None), (pcm[::2], 8000)):
         slow = rec.recognize_long(sound, SAID, rate, vad="energy")
         assert [one.start for one in slow] == pytest.approx([e.start for e in expected], abs=0.1)
+        assert all(one.result.notes == ("resampled from 8000 Hz",) for one in slow)
+        assert all(one.result.notes == () for one in expected)
 
 
 def test_nobody_speaks(rec):

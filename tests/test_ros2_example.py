@@ -144,6 +144,38 @@ def test_waiting_for_no_time_is_not_waiting(recognizer):
     assert len(push(voice, spoken())) == 1
 
 
+def test_sound_that_stops_coming_loses_no_utterance(recognizer):
+    now = [0.0]
+    pcm = spoken()[: int(2.6 * 16000)]  # in the middle of the voice
+    voice = voice_of(recognizer, clock=lambda: now[0], sound_wait=0.5)
+    assert push(voice, pcm) == []
+    now[0] = 0.4
+    assert voice.poll() == []
+    now[0] = 0.5
+    (utterance,) = voice.poll()
+    assert_answers(utterance, recognizer, pcm, "")
+    assert utterance.end == pytest.approx(2.6, abs=0.05)
+    assert voice.poll() == []
+    (after,) = push(voice, spoken(seed=6))  # it comes again
+    assert after.start > utterance.end
+
+
+def test_sound_that_stops_is_waited_for_its_words_too(recognizer):
+    now = [0.0]
+    pcm = spoken()[: int(2.6 * 16000)]
+    voice = voice_of(recognizer, clock=lambda: now[0], words_topic="words", words_wait=1.5)
+    push(voice, pcm)
+    now[0] = 1.0
+    assert voice.poll() == []
+    now[0] = 2.0
+    (utterance,) = voice.hear_words(WORDS)
+    assert_answers(utterance, recognizer, pcm, WORDS)
+    push(voice, pcm)
+    (utterance,) = voice.finish()  # waits no more
+    assert utterance.words == ""
+    assert voice.finish() == []
+
+
 def test_bad_sound_is_refused_and_the_next_is_taken(recognizer):
     voice = voice_of(recognizer)
     with pytest.raises(ValueError, match="pcm must be finite"):
@@ -182,7 +214,8 @@ def test_a_stream_of_ones_own_and_foreign_labels(recognizer):
     assert made == [(recognizer, chosen, None)]  # no words, so no sound is kept for them
     assert voice.push(np.zeros(1, np.float32)) == []
     assert voice.unmapped_labels == ()
-    voice = VoiceEmotion(chosen, SimpleNamespace(labels=("ang", "calm")), make)
+    labels = ("ang", "calm", "fea", "surprised", "exc")
+    voice = VoiceEmotion(chosen, SimpleNamespace(labels=labels), make)
     assert voice.unmapped_labels == ("calm",)
 
 

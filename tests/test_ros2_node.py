@@ -5,6 +5,7 @@ import json
 import math
 import runpy
 import sys
+import time
 from types import ModuleType, SimpleNamespace
 
 import fake_ros
@@ -224,6 +225,26 @@ def test_sound_from_a_device(ros, microphones):
     ros.node(source="device", device="USB")
     ros.node(source="device")
     assert [one.options["device"] for one in microphones] == [2, "USB", None]
+
+
+def test_what_was_being_said_is_published_at_the_end(ros):
+    """Where the node ends by itself; after a signal ROS takes nothing any more."""
+    for calls, published in (([], 1), (["shutdown"], 0)):
+        node = ros.node()
+        hear(node, spoken()[: int(2.6 * 16000)])
+        ros.rclpy.calls[:] = calls
+        node.close()
+        assert len(sent(node, "voice/emotion")) == published
+
+
+def test_a_topic_that_stops_ends_the_utterance(ros):
+    node = ros.node(sound_wait=0.1)
+    hear(node, spoken()[: int(2.6 * 16000)])
+    assert sent(node, "voice/emotion") == []
+    node.tick()
+    time.sleep(0.11)
+    node.tick()
+    assert len(sent(node, "voice/emotion")) == 1
 
 
 def test_devices_that_cannot_be_opened(ros, microphones):

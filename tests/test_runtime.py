@@ -2,11 +2,13 @@
 
 import json
 import threading
+from dataclasses import replace
 
 import numpy as np
 import pytest
 from helpers import SMALL, speech_like
-from runtime_models import make_model
+from runtime_models import DEVIATION, MEAN, make_model
+from test_equations import random_weights
 
 import gban_edge
 from gban_edge import EmotionRecognizer, bundle, features
@@ -135,6 +137,9 @@ def test_a_batch_is_its_utterances(rec):
         rec.recognize_batch([(PCM, ""), (PCM.reshape(2, -1), "")])
     with pytest.raises(FileNotFoundError, match=r"^utterance 0: sound file no\.wav does not exist"):
         rec.recognize_batch([("no.wav", "")])
+    for bad in (PCM, "ab", PCM[:2], (PCM, "", 16000)):
+        with pytest.raises(ValueError, match=r"^utterance 0: must be a pair \(sound, words\), got"):
+            rec.recognize_batch([bad])
 
 
 def test_from_many_threads_at_once(rec):
@@ -179,7 +184,7 @@ def test_abstention(model, rec):
     assert unsure.probabilities == sure.probabilities
     assert str(unsure) == "abstained: " + str(sure)
     assert not EmotionRecognizer.from_pretrained(model.path, abstain_below=at)(PCM, WORDS).abstained
-    for bad in (-0.1, 1.1, float("nan")):
+    for bad in (-0.1, 1.1, float("nan"), "0.5", None, True):
         with pytest.raises(ValueError, match=r"abstain_below must lie in 0\.\.1, got"):
             EmotionRecognizer.from_pretrained(model.path, abstain_below=bad)
 
@@ -196,6 +201,9 @@ def test_where_a_model_file_is_looked_for(model, tmp_path):
         EmotionRecognizer.from_pretrained(folder)
     with pytest.raises(FileNotFoundError, match=r"gban does not exist.*Hugging Face hub"):
         EmotionRecognizer.from_pretrained("gban")
+    for bad in (None, 7, b"model.safetensors"):
+        with pytest.raises(ValueError, match=r"path must be text or a pathlib\.Path, got"):
+            EmotionRecognizer.from_pretrained(bad)
     with pytest.raises(ValueError, match=r"b\.safetensors"):
         EmotionRecognizer.from_pretrained(folder / "b.safetensors")
     umlaut = tmp_path / "mödel.safetensors"
@@ -231,6 +239,28 @@ def test_networks_that_do_not_fit(tmp_path):
         ValueError, match=r"model must be one of a_s, a_t.*for the engine, got mdre"
     ):
         EmotionRecognizer.from_pretrained(model.path)
+
+
+def test_seven_classes_of_any_script(tmp_path):
+    path = tmp_path / "x.safetensors"
+    model = make_model(path, replace(SMALL, classes=4))
+    config = replace(SMALL, classes=7)
+    labels = ("ärger", "Freude", "中立", "грусть", "恐れ", "مفاجأة", "घृणा")
+    weights = random_weights("gban", config, 1)
+    bundle.save(
+        path, {name: w.astype(np.float32) for name, w in weights.items()}, config,
+        model.vocabulary, model="gban", labels=labels,
+        standardisation=bundle.Standardisation(MEAN, DEVIATION), temperature=1.0,
+    )  # fmt: skip
+    rec = EmotionRecognizer.from_pretrained(path, "cpu")
+    assert rec.labels == labels
+    result = rec(PCM, WORDS)
+    gold = model._replace(config=config, weights=weights, temperature=1.0)
+    expected = gold.gold(features.extract(PCM), IDS).probabilities
+    np.testing.assert_allclose(list(result.probabilities.values()), expected, atol=TOLERANCE)
+    assert result.label == labels[int(expected.argmax())]
+    assert json.loads(json.dumps(result.to_dict()))["label"] == result.label
+    assert str(result).startswith(result.label)
 
 
 class Core:

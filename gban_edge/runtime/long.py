@@ -42,9 +42,9 @@ class SpokenSegment:
 
 def find_speech(pcm: NDArray[Any], vad: Vad | str) -> list[Segment]:
     """Where somebody speaks in ``pcm`` [samples], 16 kHz."""
-    from gban_edge.vad import open_vad, segments  # which import the runtime
+    from gban_edge.vad import segments  # which imports the runtime
 
-    return segments(pcm, open_vad(vad)[0] if isinstance(vad, str) else vad)
+    return segments(pcm, vad)
 
 
 def cut(pcm: NDArray[Any], found: Sequence[Segment]) -> list[NDArray[Any]]:

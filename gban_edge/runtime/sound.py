@@ -85,8 +85,7 @@ def _prepared(pcm: Pcm, rate: int, samples: int, notes: tuple[str, ...], seconds
     heard = as_float(pcm[: int(seconds * rate)])
     check_values(heard)
     length = len(heard) / rate
-    if seconds == MAX_SECONDS:
-        notes = (*notes, *sound_notes(samples, rate))
+    notes = (*notes, *sound_notes(samples, rate, seconds))
     return Sound(heard if rate == SAMPLE_RATE else resample(heard, rate), length, notes)
 
 
@@ -95,8 +94,8 @@ def most_samples(rate: int) -> int:
     return MAX_SAMPLES * rate // SAMPLE_RATE
 
 
-def sound_notes(samples: int, rate: int) -> tuple[str, ...]:
-    """What is noted of a sound of ``samples`` at ``rate``.
+def sound_notes(samples: int, rate: int, seconds: float = MAX_SECONDS) -> tuple[str, ...]:
+    """What is noted of a sound of ``samples`` at ``rate`` that is cut at ``seconds``.
 
     >>> sound_notes(44100 * 3600, 44100)
     ('resampled from 44100 Hz', 'sound cut at 7.5 s of 3600.0 s')
@@ -106,7 +105,7 @@ def sound_notes(samples: int, rate: int) -> tuple[str, ...]:
     notes = []
     if rate != SAMPLE_RATE:
         notes.append(f"resampled from {rate} Hz")
-    if samples > most_samples(rate):
+    if seconds == MAX_SECONDS and samples > most_samples(rate):
         notes.append(f"sound cut at {MAX_SECONDS:.1f} s of {samples / rate:.1f} s")
     return tuple(notes)
 
@@ -138,7 +137,15 @@ def as_pcm(sound: ArrayLike) -> Pcm:
             f"sound must be an array or a path, got {type(sound).__name__}; 16-bit integers: "
             "numpy.frombuffer(sound, numpy.int16)"
         )
-    pcm = np.asarray(sound)
+    try:
+        pcm = np.asarray(sound)
+    except ValueError as error:  # lists of several lengths
+        raise ValueError(f"pcm must be mono with shape [samples]: {error}") from None
+    if pcm.ndim == 0:
+        raise ValueError(
+            "sound must be an array [samples] or, for a recogniser, a path or a file opened for "
+            f"reading bytes, got {type(sound).__name__}"
+        )
     if pcm.ndim == 2:
         axis = int(np.argmin(pcm.shape))
         raise ValueError(

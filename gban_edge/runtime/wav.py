@@ -17,7 +17,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 PCM, FLOAT, EXTENSIBLE = 1, 3, 0xFFFE
-UNKNOWN_SIZE = 0xFFFFFFFF  # what a writer leaves that cannot go back
+# What a writer leaves that cannot go back: 0, 2^32 - 1, or about 2^31 (sox, arecord, espeak).
+ENDLESS = 0x7FFF0000
+# Kinds of samples, and their type; 24 bits have none.
+TYPES = {
+    (PCM, 8): "u1", (PCM, 16): "<i2", (PCM, 24): "", (PCM, 32): "<i4",
+    (FLOAT, 32): "<f4", (FLOAT, 64): "<f8",
+}  # fmt: skip
 
 
 class SoundFile(NamedTuple):
@@ -49,7 +55,8 @@ Named = Path | str  # the file, or what messages call an open one
 def read_file(path: Path, seconds: float) -> SoundFile:
     """The first ``seconds`` of a sound file.
 
-    WAV of 16, 24 or 32 bits or of float32, one or two channels, needs nothing but NumPy.
+    WAV (RF64 too) of 8, 16, 24 or 32 bits or of floating point, one or two channels, needs nothing
+    but NumPy. Sizes that a writer left open are those of what is there.
 
     Raises:
         FileNotFoundError: no such file.
@@ -104,35 +111,48 @@ def _seekable(file: Any, name: str) -> BinaryIO:
 def _read_wav(file: BinaryIO, path: Named, seconds: float) -> SoundFile | None:
     """None where it is no WAV, or one whose samples are of another kind."""
     head = file.read(12)
-    if head[:4] != b"RIFF" or head[8:] != b"WAVE":
+    if head[:4] not in (b"RIFF", b"RF64") or head[8:] != b"WAVE":
         return None
     kind = None
-    for name, size in _chunks(file, path):
+    stated = 8 + int.from_bytes(head[4:8], "little")
+    for name, size in _chunks(file, path, stated):
         if name == b"fmt ":
             kind = _format(file.read(min(size, 40)), path)
         elif name == b"data":
             if kind is None:
                 raise ValueError(f"{path}: damaged, its 'data' comes before its 'fmt '")
-            if (kind.tag, kind.bits) not in ((PCM, 16), (PCM, 24), (PCM, 32), (FLOAT, 32)):
+            if (kind.tag, kind.bits) not in TYPES:
                 return None
             return _samples(file, size, kind, seconds, path)
     raise ValueError(f"{path}: cut short, it has no 'data'")
 
 
-def _chunks(file: BinaryIO, path: Named) -> Iterator[tuple[bytes, int]]:
-    """Name and size of every chunk, the file standing at its content."""
+def _chunks(file: BinaryIO, path: Named, stated: int) -> Iterator[tuple[bytes, int]]:
+    """Name and size of every chunk, the file at its content; it says that it ends at ``stated``."""
     start = file.tell()
     end = file.seek(0, SEEK_END)
     file.seek(start)
+    whole = 0  # of 'data', as the 'ds64' of a file beyond 4 GiB says
     while len(head := file.read(8)) == 8:
         name, size = head[:4], int.from_bytes(head[4:], "little")
         start, left = file.tell(), end - file.tell()
-        if size == UNKNOWN_SIZE and name == b"data":
-            size = left
+        if name == b"ds64":
+            whole = int.from_bytes(file.read(16)[8:], "little")
+            file.seek(start)
+        if name == b"data":
+            size = _data_size(size, whole, left, open_end=not start < stated <= end)
         if size > left:
             raise ValueError(f"{path}: cut short, {size - left} bytes of it are missing")
         yield name, size
         file.seek(start + size + size % 2)
+
+
+def _data_size(size: int, whole: int, left: int, open_end: bool) -> int:
+    """How many bytes of samples there are, ``left`` at most; more where the file is cut short."""
+    if whole and size == 0xFFFFFFFF:
+        return whole
+    endless = size > left and size >= ENDLESS
+    return left if endless or (size == 0 and open_end) else size
 
 
 def _format(head: bytes, path: Named) -> _Format:
@@ -164,15 +184,17 @@ def _samples(file: BinaryIO, size: int, kind: _Format, seconds: float, path: Nam
 
 
 def _decode(raw: bytes, kind: _Format) -> NDArray[np.float32]:
-    if kind.tag == FLOAT:
-        return np.frombuffer(raw, "<f4").astype(np.float32)
     if kind.bits == 24:  # as the upper bytes of 32-bit integers
         wide = np.zeros((len(raw) // 3, 4), np.uint8)
         wide[:, 1:] = np.frombuffer(raw, np.uint8).reshape(-1, 3)
-        raw = wide.tobytes()
-    bits = 16 if kind.bits == 16 else 32
-    integers = np.frombuffer(raw, f"<i{bits // 8}")
-    return (integers * 2.0 ** (1 - bits)).astype(np.float32)
+        values = wide.reshape(-1).view("<i4").astype(np.float32)
+    else:
+        with np.errstate(over="ignore"):  # the check of values tells of it
+            values = np.frombuffer(raw, TYPES[kind.tag, kind.bits]).astype(np.float32)
+    if kind.tag == PCM:
+        values -= np.float32(128.0 * (kind.bits == 8))  # which alone have no sign
+        values *= np.float32(2.0 ** (1 - (32 if kind.bits == 24 else kind.bits)))
+    return values
 
 
 def _mixed(values: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -189,7 +211,7 @@ def _read_other(source: Path | BinaryIO, path: Named, seconds: float) -> SoundFi
         soundfile: Any = import_module("soundfile")
     except (ImportError, OSError) as error:  # OSError: libsndfile itself is missing
         raise RuntimeError(
-            f"{path}: not a WAV of 16, 24 or 32 bits or of float32; to read others: "
+            f"{path}: not a WAV of 8, 16, 24 or 32 bits or of floating point; to read others: "
             "pip install soundfile"
         ) from error
     try:

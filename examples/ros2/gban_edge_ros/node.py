@@ -130,7 +130,10 @@ class VoiceEmotionNode(Node):
                 f"{self._lost} blocks of 20 ms were lost so far: the machine is too busy",
                 throttle_duration_sec=SELDOM,
             )
-        self._publish(self._voice.poll())
+        try:
+            self._publish(self._voice.poll())
+        except RuntimeError as error:
+            self.get_logger().error(str(error), throttle_duration_sec=SELDOM)
 
     def _publish(self, utterances: Iterable[Utterance]) -> None:
         for utterance in utterances:
@@ -151,9 +154,14 @@ class VoiceEmotionNode(Node):
         return message
 
     def close(self) -> None:
-        """Close the device."""
+        """Close the device, and publish what was being said where ROS still takes it."""
         if self._microphone:
             self._microphone.close()
+        if rclpy.ok():  # a signal has ended it already, and nobody would hear
+            try:
+                self._publish(self._voice.finish())
+            except RuntimeError as error:
+                self.get_logger().error(str(error))
 
 
 def main(args: list[str] | None = None) -> int:

@@ -36,6 +36,7 @@ PARAMETERS = (
     Parameter("sample_rate", 16000, "of the sound, Hz", least=8000, most=192000),
     Parameter("channels", 1, "of the sound, mixed down", least=1, most=32),
     Parameter("device", "", "for source device: its number or a part of its name; empty: default"),
+    Parameter("sound_wait", 1.0, "seconds without sound that end an utterance", least=0.1, most=30),
     Parameter("words_topic", "", "where the speech recogniser publishes; empty: sound alone"),
     Parameter("words_type", "String", "its type: String or LiveSpeech (hri_msgs)", WORDS_TYPES),
     Parameter("words_wait", 1.5, "seconds after speech that words may take", least=0, most=30),
@@ -59,6 +60,7 @@ class Settings:
     sample_rate: int
     channels: int
     device: str
+    sound_wait: float
     words_topic: str
     words_type: str
     words_wait: float

@@ -16,8 +16,18 @@ from gban_edge.runtime.result import Result
 from gban_edge.stream import SpeechEnded, UtteranceStream
 from gban_edge_ros.settings import Settings
 
-# Our labels, and the constants of hri_msgs/Expression by their values.
-EXPRESSIONS = {"ang": "angry", "hap": "happy", "neu": "neutral", "sad": "sad"}
+# The constants of hri_msgs/Expression (0.9 and 2.0) by their values, and what corpora call them.
+CONSTANTS = (
+    "neutral", "angry", "sad", "happy", "surprised", "disgusted", "scared", "pleading",
+    "vulnerable", "despaired", "guilty", "disappointed", "embarrassed", "horrified", "skeptical",
+    "annoyed", "furious", "suspicious", "rejected", "bored", "tired", "asleep", "confused",
+    "amazed", "excited",
+)  # fmt: skip
+EXPRESSIONS = {
+    **{name: name for name in CONSTANTS},
+    "ang": "angry", "hap": "happy", "neu": "neutral", "sad": "sad", "exc": "excited",
+    "sur": "surprised", "dis": "disgusted", "fea": "scared",
+}  # fmt: skip
 NO_LABEL = "none"
 
 Pcm = NDArray[np.float32]
@@ -45,7 +55,7 @@ class Utterance:
 
     @property
     def label(self) -> str:
-        """In words, "angry", "happy", "neutral" or "sad"; "none" where the model abstains."""
+        """In words, "angry", "happy", "neutral", "sad"; "none" where the model abstains."""
         if self.result.abstained:
             return NO_LABEL
         return EXPRESSIONS.get(self.result.label, self.result.label)
@@ -99,6 +109,9 @@ class VoiceEmotion:
     back until some do, at most ``words_wait`` seconds and not beyond the end of the next; its sound
     stays in memory for as long. Words that arrive at any other time are dropped and counted.
 
+    Sound that stops coming, as from a microphone's driver that was ended, ends the utterance under
+    way after ``sound_wait`` seconds.
+
     Args:
         settings: the node's.
         recognizer: an EmotionRecognizer.
@@ -126,6 +139,7 @@ class VoiceEmotion:
         self._said: list[str] = []
         self._asked: tuple[Pcm, int] | None = None
         self._held: _Held | None = None
+        self._came = clock()  # the last sound
         self.dropped_words = 0
 
     @property
@@ -140,11 +154,21 @@ class VoiceEmotion:
             ValueError: values that are not finite or far beyond full scale.
             RuntimeError: the network failed; the next utterance starts afresh.
         """
-        done = []
-        for event in self._stream.push(pcm):
-            if isinstance(event, SpeechEnded):
-                done += self._end(event)
-        return done + self.poll()
+        self._came = self._clock()
+        return self._ended(self._stream.push(pcm)) + self._too_late()
+
+    def finish(self) -> list[Utterance]:
+        """The sound ends here: what was being said, and what waits for its words, as they are.
+
+        Raises:
+            RuntimeError: as :meth:`push`.
+        """
+        return self._ended(self._stream.finish()) + self._let_go()
+
+    def _ended(self, events: list[Any]) -> list[Utterance]:
+        return [
+            one for event in events if isinstance(event, SpeechEnded) for one in self._end(event)
+        ]
 
     def hear_words(self, text: str) -> list[Utterance]:
         """Take what the speech recogniser understood, and give the utterance that it completes."""
@@ -164,7 +188,20 @@ class VoiceEmotion:
         return []
 
     def poll(self) -> list[Utterance]:
-        """The utterance whose words have not come in time, without them; to be called often."""
+        """What time alone has ended; to be called often.
+
+        That is the utterance whose words have not come in time, without them, and the one during
+        which no sound has come for ``sound_wait``.
+
+        Raises:
+            RuntimeError: as :meth:`push`.
+        """
+        done = self._too_late()
+        if self._stream.speaking and self._clock() - self._came >= self._settings.sound_wait:
+            done += self._ended(self._stream.finish())
+        return done
+
+    def _too_late(self) -> list[Utterance]:
         if self._held is None or self._clock() - self._held.since < self._settings.words_wait:
             return []
         return self._let_go()
