@@ -18,7 +18,8 @@ def inline(text: str) -> str:
     >>> inline("as :meth:`~Vad.push` has ``[N, 52]``")
     'as `Vad.push` has `[N, 52]`'
     """
-    return re.sub(r"``(.+?)``", r"`\1`", re.sub(r":\w+:`~?([^`]+)`", r"`\1`", text))
+    text = re.sub(r":\w+:`~?([^`]+)`", r"`\1`", text)
+    return re.sub(r"``(.+?)``", r"`\1`", text, flags=re.DOTALL)
 
 
 def markdown(docstring: str) -> list[str]:
@@ -73,7 +74,7 @@ def _paragraphs(lines: list[str]) -> list[str]:
             code = dedent("\n".join(chunk))
             shown += [f"```{'python' if _parses(code) else 'text'}", *code.splitlines(), "```", ""]
         else:
-            shown += [re.sub(r"::$", ":", inline(line)) for line in chunk] + [""]
+            shown += [*re.sub(r"::$", ":", inline("\n".join(chunk))).splitlines(), ""]
     return shown
 
 
