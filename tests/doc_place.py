@@ -1,4 +1,4 @@
-"""A folder as a reader of the pages has it: a finished run, sounds, and the programs on the PATH."""
+"""A folder as a reader of the pages has it: a finished run, sounds, programs on the PATH."""
 
 from __future__ import annotations
 

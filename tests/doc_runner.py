@@ -15,7 +15,6 @@ from typing import Any
 from doc_blocks import Block, commands, excepted
 from doc_place import environment, microphone
 
-
 PATIENCE = 60.0  # seconds for what must happen; no test depends on how soon it does
 PORT = "8765"  # what the pages call the service's; a free one is taken instead
 # An answer of 4xx must fail, and not block the page's reader with progress.

@@ -1,4 +1,4 @@
-"""Every code block of README, docs/ and the examples' pages runs, or stands in a table that says why not."""
+"""Every code block of the pages runs, or stands in a table (doc_blocks.py) that says why not."""
 
 import re
 import shutil

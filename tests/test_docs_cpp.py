@@ -1,4 +1,4 @@
-"""The programs of docs/cpp.md and README's lines of C++, built against the installed package and run."""
+"""The programs of docs/cpp.md and README's lines of C++, built on the installed package and run."""
 
 import re
 import subprocess

@@ -1,4 +1,4 @@
-"""Docstrings as this project writes them (Google's sections, reStructuredText's marks) in Markdown."""
+"""Docstrings as this project writes them (Google sections, reStructuredText marks) in Markdown."""
 
 from __future__ import annotations
 

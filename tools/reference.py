@@ -25,7 +25,7 @@ from tools.docstrings import markdown
 ROOT = Path(__file__).resolve().parent.parent
 FOLDER = ROOT / "docs" / "reference"
 WIDTH = 96  # of a signature in one line
-HEAD = "<!-- Written by tools/reference.py from the docstrings: change those, and run it again. -->\n\n"
+HEAD = "<!-- Written by tools/reference.py from the docstrings: change those, run it again. -->\n\n"
 
 
 class Page(NamedTuple):
