@@ -10,10 +10,8 @@ import sys
 from pathlib import Path
 
 import numpy as np
-import pytest
 import soundfile
 from helpers import ROOT, plain_environment, speech_like
-from installed_package import once
 
 WORDS = ["That is incredible.", "i don't  know", "", "Ça va?"]
 LABELS = ["ang", "hap", "neu", "sad", "exc"]
@@ -85,16 +83,8 @@ def train(folder: Path) -> None:
     run(folder, "gban-edge", "export", model, "-o", "model.onnx")
 
 
-@pytest.fixture(scope="session")
-def trained(tmp_path_factory):
-    """Where :func:`train` ran, once in a test run; not to be changed."""
-    return once(tmp_path_factory, "documented", train)
-
-
-@pytest.fixture
-def place(trained, tmp_path):
-    """A folder of its own with what the pages name."""
-    folder = tmp_path / "place"
+def furnish(folder: Path, trained: Path) -> Path:
+    """Fill ``folder`` with what the pages name, of what :func:`train` left in ``trained``."""
     folder.mkdir()
     write_programs(folder)
     shutil.copytree(trained / "runs", folder / "runs")

@@ -21,7 +21,7 @@ from doc_blocks import (
 from doc_runner import Runner
 from helpers import ROOT
 
-pytest_plugins = ["doc_place"]
+pytest_plugins = ["doc_fixtures"]
 COMPILED = {"cpp", "c", "cmake"}  # test_docs.py compiles them, test_docs_cpp.py runs them
 WITH_CODE = [path for path in PAGES if any(one.language in CODE for one in blocks_of(path))]
 
