@@ -87,8 +87,9 @@ def test_its_blocks_run(page, request, monkeypatch, capsys):
     wanted = [b for b in blocks_of(page) if b.language in CODE - COMPILED - {"pycon"}]
     if all(excepted(b, piece) for b in wanted for piece in pieces(b)):
         return  # nothing that could run, so no folder for it
-    if any("curl " in b.text for b in wanted) and shutil.which("curl") is None:
-        pytest.skip("no curl on the PATH")
+    for tool in ("curl", "openssl"):
+        if any(f"{tool} " in b.text for b in wanted) and shutil.which(tool) is None:
+            pytest.skip(f"no {tool} on the PATH")
     folder = request.getfixturevalue("place")
     monkeypatch.chdir(folder)
     execute(page, folder)
