@@ -1,36 +1,47 @@
-"""The pages of docs/ tell the truth: their programs run, their commands and options exist."""
+"""The pages of docs/ tell the truth: their links lead somewhere, their commands and options exist.
 
-import csv
+Their blocks are run by test_doc_blocks.py and test_docs_cpp.py.
+"""
+
 import re
-import shutil
-import subprocess
-import sys
+from functools import cache
 
-import numpy as np
+import doc_blocks
 import pytest
-import soundfile
 import stored_run
-from helpers import ROOT, speech_like
+import typer
+from doc_blocks import PAGES as EVERY_PAGE
+from doc_blocks import blocks_of, name_of
+from doc_place import write_recordings
+from helpers import ROOT
 
+from gban_edge.commands import app
+from gban_edge.serve.metrics import Metrics
+from gban_edge.serve.options import Limits
 from tools import model_card
 from train import report
 from train.corpus import read_corpus
 from train.folds import make_fold
 
+pytest_plugins = ["doc_fixtures"]
 DOCS = ROOT / "docs"
 PAGES = {path.name: path.read_text() for path in sorted(DOCS.glob("*.md"))}
-WORDS = ["That is incredible.", "i don't  know", "", "Ça va?"]
-LABELS = ["ang", "hap", "neu", "sad", "exc"]
+COMMANDS = typer.main.get_command(app).commands
+# Options of other people's programs in the pages' text; test_jetson_trtexec.py has trtexec's.
+FOREIGN = {
+    "--index-url", "--help", "--install-completion", "--build", "--fp16", "--runtime", "--restore",
+    "--show-args",
+}  # fmt: skip
 
 
 def blocks(page, language):
-    return re.findall(rf"```{language}\n(.*?)```", PAGES[page], re.DOTALL)
+    return [one.text for one in blocks_of(DOCS / page) if one.language == language]
 
 
 def commands(page):
-    """Lines of the page's sh blocks, continued ones as one, without comments."""
-    text = "".join(blocks(page, "sh")).replace("\\\n", " ")
-    return [line.split("#")[0].strip() for line in text.splitlines() if line.split("#")[0].strip()]
+    """The commands of the page's sh blocks, continued ones as one, without comments."""
+    found = (one for one in blocks_of(DOCS / page) if one.language == "sh")
+    return [line for block in found for line in doc_blocks.commands(block)]
 
 
 def test_there_are_pages_with_commands():
@@ -39,39 +50,113 @@ def test_there_are_pages_with_commands():
         assert commands(page), page
 
 
-@pytest.mark.parametrize("page", PAGES)
-def test_files_and_pages_that_it_links_to_are_there(page):
-    for link in re.findall(r"\]\((?!https?:)([^)#]+)", PAGES[page]):
-        assert (DOCS / link).exists(), link
+@pytest.mark.parametrize("page", EVERY_PAGE, ids=name_of)
+def test_files_pages_and_headings_that_it_links_to_are_there(page):
+    for link, heading in re.findall(r"\]\((?!https?:)([^)#]*)#?([^)]*)\)", page.read_text()):
+        target = page.parent / link if link else page
+        assert target.exists(), link
+        if heading:
+            lines = re.findall(r"^#+ (.*)", target.read_text(), re.M)
+            anchors = [re.sub(r"[^\w -]", "", one.lower()).replace(" ", "-") for one in lines]
+            assert heading in anchors, f"{link}#{heading}"
 
 
-@pytest.mark.parametrize("page", PAGES)
-def test_options_of_our_programs_exist(page):
-    files = [ROOT / "gban_edge" / "commands.py", *(ROOT / "gban_edge").rglob("*_cli.py")]
-    of_command = "".join(file.read_text() for file in files)
-    for line in commands(page):
-        words = line.split()
-        program = re.search(r"(?:train|tools|deploy|benchmarks)/\w+\.py", line)
-        if program:
-            assert (ROOT / program[0]).is_file(), line
-            source = (ROOT / program[0]).read_text()
-        elif words[0] == "gban-edge":
-            assert re.search(rf'def {words[1]}\(|app.command\("{words[1]}"\)', of_command), line
-            source = of_command
-        else:
-            continue
-        for option in re.findall(r"(?<= --)[a-z0-9-]+", line):
-            name = option.replace("-", "_")
-            assert re.search(rf"^    {name}: Annotated", source, re.MULTILINE), (line, option)
+def test_the_index_has_every_page():
+    listed = set(re.findall(r"\]\(([\w-]+\.md)", PAGES["README.md"]))
+    assert listed == set(PAGES) - {"README.md"}
 
 
-def test_options_of_its_text_exist_too():
-    names = " ".join(re.findall(r"`(--[^`]*)`", PAGES["own-data.md"]))
-    source = (ROOT / "train" / "run_folds.py").read_text()
-    options = re.findall(r"--([a-z][a-z-]+)", names)
-    assert len(options) >= 5
-    for option in options:
-        assert f"    {option.replace('-', '_')}: Annotated" in source, option
+def options_of(line):
+    """(what a command line of ours may have, or None for another program)."""
+    words = line.split()
+    program = re.search(r"(?:train|tools|deploy|benchmarks)/[\w/]+\.py", line)
+    if program:
+        source = (ROOT / program[0]).read_text()
+        return {f"--{name.replace('_', '-')}" for name in
+                re.findall(r"^    (\w+): Annotated", source, re.M)} | set(
+                re.findall(r'"(--?[a-z-]+)"', source))  # fmt: skip
+    if words[0] != "gban-edge":
+        return None
+    assert words[1] in COMMANDS, line
+    if words[1] == "train":
+        return options_of("train/run_folds.py")
+    return {name for one in COMMANDS[words[1]].params for name in (*one.opts, *one.secondary_opts)}
+
+
+@pytest.mark.parametrize("page", EVERY_PAGE, ids=name_of)
+def test_commands_and_options_of_our_programs_exist(page):
+    for block in blocks_of(page):
+        for line in doc_blocks.commands(block) if block.language == "sh" else ():
+            for part in re.split(r" \| | && ", line):
+                known = options_of(part)
+                for option in re.findall(r"(?<= )--?[a-zA-Z][\w-]*", part):
+                    assert known is None or option in known, (part, option)
+
+
+def test_a_made_up_option_would_be_noticed():
+    assert "--words" in options_of("gban-edge predict MODEL")
+    assert "--wrods" not in options_of("gban-edge predict MODEL")
+    assert "--seeds" in options_of(".venv/bin/python train/run_folds.py")
+    with pytest.raises(AssertionError):
+        options_of("gban-edge perdict MODEL")
+
+
+@cache
+def every_option():
+    """Of all our programs."""
+    known = {name for command in COMMANDS.values() for one in command.params for name in one.opts}
+    scripts = [path for folder in ("train", "tools", "deploy", "benchmarks")
+               for path in (ROOT / folder).rglob("*.py")]  # fmt: skip
+    return known.union(*(options_of(name_of(script)) for script in scripts))
+
+
+@pytest.mark.parametrize("page", EVERY_PAGE, ids=name_of)
+def test_options_and_commands_of_its_text_exist_too(page):
+    text = re.sub(r"^```.*?^```", "", page.read_text(), flags=re.M | re.S)
+    known = every_option()
+    for option in re.findall(
+        r"(?<![\w-])--[a-zA-Z][\w-]*", " ".join(re.findall(r"`([^`]+)`", text))
+    ):
+        assert option in known | FOREIGN or page.name == "jetson-trtexec.md", option
+    for name in re.findall(r"`gban-edge ([a-z]+)", text):
+        assert name in COMMANDS, name
+
+
+def test_every_command_is_on_the_page_of_commands():
+    page = PAGES["command-line.md"]
+    assert set(re.findall(r"`gban-edge (\w+)", page)) - {"COMMAND"} == set(COMMANDS)
+
+
+def test_the_kiosks_page_has_every_error_and_metric():
+    page = PAGES["kiosk.md"]
+    sources = "".join(path.read_text() for path in (ROOT / "gban_edge" / "serve").glob("*.py"))
+    raised = re.findall(r'ApiError\(\s*(\d{3}), "(\w+)"', sources)
+    raised += re.findall(r'^    (\d{3}): \("(\w+)"', sources, re.M)
+    assert len(raised) > 12
+    rows = [row.split("|") for row in page.splitlines() if re.match(r"\| \d{3}", row)]
+    for status, code in raised:
+        assert any(status in row[1] and f"`{code}`" in row[2] for row in rows), (status, code)
+    told = {code for row in rows for code in re.findall(r"`(\w+)`", row[2])}
+    assert told == {code for _, code in raised}
+    counted = set(re.findall(r'"(gban_\w+)"', sources)) - {"gban_edge"}
+    assert set(re.findall(r"`(gban_\w+)`", page)) == counted
+    assert "gban_requests_total" in Metrics().text()
+    codes = {int(code) for code in re.findall(r"\b(10[01]\d)\b(?! characters)", page)}
+    assert {1001, 1007, 1008, 1009, 1011, 1013} == codes
+
+
+def test_the_kiosks_limits_are_the_services():
+    page, limits = " ".join(PAGES["kiosk.md"].split()), Limits()
+    defaults = {one.name: one.default for one in COMMANDS["serve"].params}
+    assert (limits.workers, limits.streams) == (defaults["workers"], defaults["streams"])
+    assert f"computed at once ({limits.workers})" in page
+    assert f"wait for a worker ({limits.recognitions - limits.workers})" in page
+    assert f"open WebSockets ({limits.streams})" in page
+    assert f"more than {limits.body_bytes >> 20} MiB" in page
+    assert f"nothing for {limits.idle_seconds:g} s" in page
+    assert f"at most {limits.grace_seconds:g} s" in page
+    assert limits.stream_seconds == 4 * 3600
+    assert "last four hours" in page
 
 
 def test_cmake_options_and_names_are_those_of_the_build():
@@ -86,38 +171,9 @@ def test_cmake_options_and_names_are_those_of_the_build():
         assert name in example
 
 
-@pytest.mark.parametrize("language", ["cpp", "c"])
-def test_its_programs_compile_without_a_warning(language, tmp_path):
-    compiler = {"cpp": shutil.which("g++") or shutil.which("c++"),
-                "c": shutil.which("gcc") or shutil.which("cc")}[language]  # fmt: skip
-    assert compiler, f"no compiler of {language}"
-    programs = blocks("cpp.md", language)
-    assert programs
-    for i, program in enumerate(programs):
-        path = tmp_path / f"{i}.{language}"
-        path.write_text(program)
-        flags = ["-std=c++17"] if language == "cpp" else ["-std=c11"]
-        flags += ["-Wall", "-Wextra", "-Werror", "-fsyntax-only", "-I", ROOT / "csrc" / "include"]
-        done = subprocess.run([compiler, *flags, path], capture_output=True, text=True)
-        assert done.returncode == 0, done.stderr
-
-
 @pytest.fixture
 def recordings(tmp_path):
-    """What own-data.md begins with: recordings.csv and the sounds that it names."""
-    rng = np.random.default_rng(3)
-    rows = []
-    for session in (1, 2, 3):
-        for i in range(20):
-            path = tmp_path / f"{session}-{i}.wav"
-            soundfile.write(path, speech_like(rng, int(rng.integers(5000, 12000))), 16000)
-            label = LABELS[i // 2 % 5]
-            rows.append([path, label, WORDS[i // 2 % 4], session, "FM"[i % 2]])
-    with (tmp_path / "recordings.csv").open("w", newline="", encoding="utf-8") as file:
-        writer = csv.writer(file)
-        writer.writerow(["wav", "label", "words", "session", "speaker"])
-        writer.writerows(rows)
-    return rows
+    return write_recordings(tmp_path)
 
 
 def write_own(tmp_path, monkeypatch):
@@ -164,19 +220,10 @@ def test_a_lost_file_and_another_label_are_noticed_as_the_page_says(
         read_corpus(root)
 
 
-def test_that_corpus_trains(tmp_path, monkeypatch, recordings, cache):
+def test_that_corpus_trains(trained):
     """The page's first command, but for its length; some transcripts are empty."""
-    write_own(tmp_path, monkeypatch)
-    line = next(c for c in commands("own-data.md") if "run_folds.py" in c).split()[1:]
-    arguments = [ROOT / line[0], *line[1:]]
-    arguments[arguments.index("1-5")] = "1-2"
-    arguments[arguments.index("3")] = "1"
-    arguments += ["--epochs", "1", "--models", "gban", "--out", tmp_path / "runs" / "RUN",
-                  "--cache", cache, "--jobs", "1"]  # fmt: skip
-    done = subprocess.run([sys.executable, *map(str, arguments)], capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr
-    assert (tmp_path / "runs/RUN/tasks/gban-fold1-seed0/model.safetensors").is_file()
-    text = model_card.card(tmp_path / "runs" / "RUN", "gban", PAGES["model-card-template.md"])
+    assert (trained / "runs/RUN/tasks/gban-fold1-seed0/model.safetensors").is_file()
+    text = model_card.card(trained / "runs" / "RUN", "gban", PAGES["model-card-template.md"])
     assert text.count("TO FILL IN") == len(model_card.OPEN)
     assert "--iemocap FOLDER" in text
 
@@ -197,9 +244,9 @@ def test_the_card_is_the_template_with_figures_in_it():
             assert line in lines, line
     for topic in ("Article 5", "told", "expression", "Apache-2.0", "nothing leaves it"):
         assert topic in card
-    readme = (ROOT / "README.md").read_text()
     (mean, deviation) = re.search(r"\| WA .*?\| (0\.\d+) ± (0\.\d+)", card).groups()
-    assert f"{mean} ± {deviation}" in readme  # one run, one number
+    for page in ((ROOT / "README.md").read_text(), PAGES["results.md"]):
+        assert f"{mean} ± {deviation}" in page  # one run, one number
 
 
 def test_a_run_fills_every_placeholder_with_its_own_figures(tmp_path):

@@ -1,4 +1,4 @@
-"""README tells the truth, as far as a machine can see."""
+"""README tells the truth, as far as a machine can see; its blocks are run by test_doc_blocks.py."""
 
 import re
 import subprocess
@@ -11,10 +11,8 @@ from gban_edge import info
 TEXT = (ROOT / "README.md").read_text()
 
 
-def test_files_it_names_are_there():
-    for link in re.findall(r"\]\((?!https?:)([^)#]+)\)", TEXT):
-        assert (ROOT / link).exists(), link
-    layout = re.search(r"## Code layout\s+```\n(.*?)```", TEXT, re.DOTALL).group(1)
+def test_the_layout_is_that_of_the_folder():
+    layout = re.search(r"## Code layout\s+```text\n(.*?)```", TEXT, re.DOTALL).group(1)
     for line in layout.splitlines():
         room = re.match(r"(\w[\w./]*)", line)
         if room:
@@ -23,27 +21,21 @@ def test_files_it_names_are_there():
         assert module.name in layout, f"{module.name} is missing from the code layout"
 
 
+def test_it_has_three_blocks_that_name_a_run():
+    """Which test_run_folds.py runs on a real one."""
+    blocks = re.findall(r"```python\n(.*?)```", TEXT, re.DOTALL)
+    assert sum("runs/RUN" in block for block in blocks) == 3
+
+
 def test_make_targets_it_names_exist():
     makefile = (ROOT / "Makefile").read_text()
     for target in set(re.findall(r"(?m)(?:`|^)make ([a-z][a-z-]*)", TEXT)):
         assert re.search(rf"^{target}:", makefile, re.MULTILINE), target
 
 
-def test_options_it_names_exist():
-    options = set(re.findall(r"(--[a-z][a-z0-9-]+)", TEXT)) - {"--index-url"}
-    programs = "run_folds", "report", "word_errors", "calibration"
-    files = [ROOT / "train" / f"{name}.py" for name in programs]
-    files += [ROOT / "gban_edge" / "commands.py", *(ROOT / "gban_edge/deploy").glob("*_cli.py")]
-    source = "".join(file.read_text() for file in files)
-    of_ray = {"--block", "--head", "--port", "--address", "--include-dashboard"}
-    of_cmake = {"--build", "--install", "--prefix"}
-    for option in options - of_ray - of_cmake - {"--help"}:
-        name = option.removeprefix("--").replace("-", "_")
-        assert re.search(rf"^    {name}: Annotated", source, re.MULTILINE), option
-
-
 def test_the_result_table_has_the_form_that_the_program_prints():
-    table = re.search(r"\| model \|.*?\n\n", TEXT, re.DOTALL).group(0).strip().splitlines()
+    results = (ROOT / "docs" / "results.md").read_text()
+    table = re.search(r"\| model \|.*?\n\n", results, re.DOTALL).group(0).strip().splitlines()
     assert [row.split("|")[1].strip() for row in table[2:]] == ["gban", "h_s", "h_t"]
     for row in table[2:]:
         *folds, mean = (float(cell) for cell in row.split("|")[2:-1])
@@ -56,11 +48,25 @@ def test_what_it_says_of_the_gpu_is_what_info_says():
     assert never == info.last_run(info.kernel_sources()).startswith(info.NOT_YET)
 
 
-def test_the_python_in_it_runs():
-    blocks = [b for b in re.findall(r"```python\n(.*?)```", TEXT, re.DOTALL) if "RUN/" not in b]
-    assert blocks
-    for block in blocks:
-        exec(compile(block, "README.md", "exec"), {})
+def test_its_figures_are_those_of_the_pages():
+    """It repeats some of docs/results.md and docs/performance.md: one run, one number."""
+    results, costs = (
+        (ROOT / "docs" / f"{name}.md").read_text() for name in ("results", "performance")
+    )
+    for name in ("gban", "h_s", "h_t"):
+        (figure,) = re.findall(rf"^\| {name}\b.*\| (0\.\d{{4}} ± 0\.\d{{4}}) \|", TEXT, re.M)
+        assert re.search(rf"^\| {name} .*{figure}", results, re.M), name
+    assert re.search(r"no words \| 0(\.4856) .* 0(\.5561) \|", results)
+    assert TEXT.count(".4856") == 1
+    cost = re.search(r"## What it costs\n(.*?)\n## ", TEXT, re.DOTALL)[1]
+    table = " ".join(line for line in costs.splitlines() if "gban-edge" in line or "fp32 |" in line)
+    for figures in ((439, 316, 247), (744, 632, 556), (790,)):
+        for figure in figures:
+            assert re.search(rf"\b{figure}\b", cost), figure
+        assert " / ".join(map(str, figures)) in table
+    for words in ("3,600", "5.2 MiB", "8.6 MiB"):
+        assert words in cost
+        assert words in costs
 
 
 def test_no_registry_host_is_named():
