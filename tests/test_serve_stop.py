@@ -130,7 +130,8 @@ def test_a_stuck_stream_does_not_either(model, tmp_path):
             say(other, type="end")
             events_to(other, "result")
         server.process.terminate()
-        assert ends(server)[0] == 1
+        assert closed(client) == (1012, None)
+    assert ends(server)[0] == 1
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])

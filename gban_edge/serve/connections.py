@@ -32,7 +32,7 @@ def http_protocol(limits: Limits) -> type[H11Protocol]:
 
         def connection_made(self, transport: Any) -> None:
             super().connection_made(transport)
-            transport.set_write_buffer_limits(high=0)  # tells of any byte that the client leaves
+            transport.set_write_buffer_limits(high=1)  # pause_writing: the client leaves bytes
             self._idle_since = self.loop.time()
             self._stalled: asyncio.TimerHandle | None = None
             self._watch = self.loop.call_later(limits.head_seconds, self._look)

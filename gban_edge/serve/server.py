@@ -21,7 +21,6 @@ from gban_edge.serve.service import Service
 from gban_edge.serve.tls import tls_context
 
 FLUSH_SECONDS = 1  # for what was answered to leave
-HANDSHAKE_SECONDS = 10.0
 
 
 def run(
@@ -69,9 +68,9 @@ def _config(app: Any, options: ServeOptions) -> uvicorn.Config:
     context = None
     if options.certificate is not None and options.key is not None:
         context = tls_context(options.certificate, options.key)
-    return uvicorn.Config(
+    return _Config(
         app,
-        loop="gban_edge.serve.server:Loop",
+        options.limits.head_seconds,
         http=http_protocol(options.limits),
         ws=socket_protocol(options.limits),
         ws_max_size=options.limits.message_bytes,
@@ -88,12 +87,25 @@ def _config(app: Any, options: ServeOptions) -> uvicorn.Config:
     )
 
 
-class Loop(asyncio.SelectorEventLoop):
-    """An event loop that gives a TLS handshake less than uvicorn's minute."""
+class _Config(uvicorn.Config):
+    """uvicorn's, with an event loop that gives a TLS handshake so many seconds, not a minute."""
+
+    def __init__(self, app: Any, handshake_seconds: float, **options: Any) -> None:
+        super().__init__(app, **options)
+        self._handshake_seconds = handshake_seconds
+
+    def get_loop_factory(self) -> Callable[[], asyncio.AbstractEventLoop]:
+        return lambda: _Loop(self._handshake_seconds)
+
+
+class _Loop(asyncio.SelectorEventLoop):
+    def __init__(self, handshake_seconds: float) -> None:
+        super().__init__()
+        self._handshake_seconds = handshake_seconds
 
     async def create_server(self, *args: Any, **options: Any) -> Any:
         if options.get("ssl") is not None:
-            options["ssl_handshake_timeout"] = HANDSHAKE_SECONDS
+            options["ssl_handshake_timeout"] = self._handshake_seconds
         return await super().create_server(*args, **options)
 
 
