@@ -12,7 +12,6 @@ from serve_server import PCM, RAW, WAV, Server, answer, float_wav, wav_bytes
 
 from gban_edge import EmotionRecognizer
 
-pytestmark = pytest.mark.alone
 TOKEN = "a-token-of-24-characters"
 
 

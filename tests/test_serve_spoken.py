@@ -17,7 +17,6 @@ from test_serve_stream import connect, events_to, push, say
 from gban_edge import EmotionRecognizer
 from gban_edge.stream import SpeechEnded, UtteranceStream
 
-pytestmark = pytest.mark.alone
 BLOCK = 1600  # 0.1 s
 STREAMS = 8
 

@@ -334,6 +334,7 @@ def refused(server, url="ws://localhost/v1/stream", **more):
 def test_who_may_not_come_in_gets_no_websocket(server, model, tmp_path):
     assert refused(server, "ws://evil.example/v1/stream") == 403
     assert refused(server, origin="http://evil.example") == 403
+    assert server.metric('gban_requests_total{path="/v1/stream",status="403"}') == 2
     with Server(model, tmp_path, token=TOKEN) as locked:
         assert refused(locked) == 401
         with connect(locked, additional_headers={"Authorization": f"Bearer {TOKEN}"}):

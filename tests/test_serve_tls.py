@@ -20,7 +20,6 @@ from websockets.sync.client import connect as connect_to
 from gban_edge import EmotionRecognizer
 from gban_edge.serve import ServeOptions
 
-pytestmark = pytest.mark.alone
 OPENSSL = shutil.which("openssl")
 needs_openssl = pytest.mark.skipif(OPENSSL is None, reason="openssl makes the certificates")
 

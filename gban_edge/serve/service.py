@@ -50,7 +50,9 @@ class Service:
         """Why no request would be answered now; None if one would."""
         if self.stopping.is_set():
             return "the server is stopping"
-        took = max(self._answering.longest(), self._listening.longest())
+        took = self._answering.longest()
+        if self.options.words is None:  # what hears words may take its time
+            took = max(took, self._listening.longest())
         if took > self.limits.answer_seconds:
             return f"the network has been at one utterance for {took:.0f} s"
         return self.failure
