@@ -285,6 +285,7 @@ def test_a_client_that_says_nothing_is_closed(model, tmp_path, limits):
         (b"", (b"\x89\xfd" + bytes(4) + bytes(125)) * 500),  # pings, whose answers it leaves
         (b"\x02\x80" + bytes(4), (b"\x00\x80" + bytes(4)) * 5000),  # a message of empty pieces
     ],
+    ids=["pings", "pieces"],
 )
 def test_a_flood_that_is_no_message_is_cut(server, first, flood):
     """The application never hears of these frames, so its limits do not hold them."""
