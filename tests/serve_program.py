@@ -1,7 +1,9 @@
 """A server process for tests: ``python tests/serve_program.py MODEL FOLDER OPTIONS``.
 
-OPTIONS are ServeOptions' and Limits' values as JSON. A request whose words have "hold" is computed
-once FOLDER/go exists, each having made a file FOLDER/held-N; with "break" the network fails.
+OPTIONS are ServeOptions' and Limits' values as JSON; words is "pocketsphinx", or "stuck" for a
+source that never answers; with "broken" the network fails at once. A request whose words have
+"hold" is computed once FOLDER/go exists, each having made a file FOLDER/held-N; with "break" the
+network fails.
 """
 
 from __future__ import annotations
@@ -25,16 +27,33 @@ class Directed(EmotionRecognizer):
     folder: Path
     count = itertools.count()
 
+    broken = False
+
     def __call__(self, sound: Any, words: Any = "", sample_rate: int | None = None) -> Any:
-        if "break" in words:
+        if self.broken or "break" in words:
             raise RuntimeError("the device is gone")
         if "bug" in words:
             raise KeyError(words)
         if "hold" in words:
-            (self.folder / f"held-{next(self.count)}").touch()
-            while not (self.folder / "go").exists():
-                time.sleep(0.005)
+            hold()
         return super().__call__(sound, words, sample_rate)
+
+
+def hold(*_: Any) -> str:
+    """Until FOLDER/go exists."""
+    (Directed.folder / f"held-{next(Directed.count)}").touch()
+    while not (Directed.folder / "go").exists():
+        time.sleep(0.005)
+    return ""
+
+
+def source(name: str | None) -> Any:
+    """What hears words."""
+    if name == "pocketsphinx":
+        from gban_edge.words import pocketsphinx
+
+        return pocketsphinx()
+    return None if name is None else hold
 
 
 def main() -> None:
@@ -43,6 +62,10 @@ def main() -> None:
     Directed.folder = Path(folder)
     limits = Limits(**values.pop("limits", {}))
     values = {k: tuple(v) if isinstance(v, list) else v for k, v in values.items()}
+    for name in ("certificate", "key"):
+        values[name] = Path(values[name]) if name in values else None
+    Directed.broken = values.pop("broken", False)
+    values["words"] = source(values.get("words"))
     recognizer = Directed.from_pretrained(model, "cpu")
     run(
         recognizer,

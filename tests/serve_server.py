@@ -18,6 +18,7 @@ from urllib.parse import urlsplit
 import httpx
 import numpy as np
 from helpers import ROOT, speech_like
+from serve_contract import check_answer
 
 PCM = np.round(speech_like(np.random.default_rng(3), 24000) * 32767).astype("<i2")
 RAW = {"content-type": "application/octet-stream"}
@@ -28,7 +29,7 @@ PATIENCE = 30.0  # seconds for what must happen; no test depends on how soon it 
 class Server:
     """``tests/serve_program.py`` with these options, until :meth:`stop`."""
 
-    def __init__(self, model: Path, folder: Path, **options: Any) -> None:
+    def __init__(self, model: Path, folder: Path, verify: Any = True, **options: Any) -> None:
         self.folder = folder
         program = str(ROOT / "tests" / "serve_program.py")
         command = [sys.executable, program, str(model), str(folder), json.dumps(options)]
@@ -41,7 +42,10 @@ class Server:
         self.address = self.process.stdout.readline().strip()
         assert self.address, self.log.read_text()
         self.port = urlsplit(self.address).port
-        self.http = httpx.Client(base_url=self.address, timeout=PATIENCE)
+        self.http = httpx.Client(
+            base_url=self.address.replace("0.0.0.0", "127.0.0.1"), timeout=PATIENCE, verify=verify,
+            event_hooks={"response": [check_answer]},
+        )  # fmt: skip
 
     def recognize(self, words: str = "w2 w3", body: bytes = PCM.tobytes(), **more: Any) -> Any:
         return self.http.post(

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from pathlib import Path
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
@@ -12,25 +11,16 @@ from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route, WebSocketRoute
-from starlette.staticfiles import StaticFiles
-from starlette.types import ASGIApp, Receive, Scope, Send
 from starlette.websockets import WebSocket
 
 from gban_edge.runtime.recognizer import EmotionRecognizer
 from gban_edge.serve.errors import ApiError
 from gban_edge.serve.guard import Guard
 from gban_edge.serve.options import ServeOptions
+from gban_edge.serve.page_files import page_routes
 from gban_edge.serve.rest import Rest
 from gban_edge.serve.service import Service
 from gban_edge.serve.stream_socket import stream_socket
-
-PAGE = Path(__file__).parent / "page"
-GUARDED = frozenset({"/v1/recognize", "/v1/model", "/v1/stream", "/metrics", "/openapi.json"})
-REFUSED = {
-    404: ("not_found", "no such path; /openapi.json lists them"),
-    405: ("method", "this path answers to other methods; /openapi.json lists them"),
-}
-OPEN = frozenset({"/", "/healthz"})  # without the token: the page holds nothing of its own
 
 
 def create_app(recognizer: EmotionRecognizer, options: ServeOptions | None = None) -> Starlette:
@@ -48,39 +38,31 @@ def create_app(recognizer: EmotionRecognizer, options: ServeOptions | None = Non
     async def stream(socket: WebSocket) -> None:
         await stream_socket(socket, service)
 
-    routes = [
+    page = page_routes()  # without the token: it holds nothing of its own
+    health = Route("/healthz", rest.health, methods=["GET"])
+    guarded: list[Route | WebSocketRoute] = [
         Route("/v1/recognize", rest.recognize, methods=["POST"]),
-        Route("/v1/model", rest.model),
+        Route("/v1/model", rest.model, methods=["GET"]),
         WebSocketRoute("/v1/stream", stream),
-        Route("/healthz", rest.health),
-        Route("/metrics", rest.metrics),
-        Route("/openapi.json", rest.openapi),
+        Route("/v1/stream", rest.no_websocket, methods=["GET"]),
+        Route("/metrics", rest.metrics, methods=["GET"]),
+        Route("/openapi.json", rest.openapi, methods=["GET"]),
     ]
+    open_paths = frozenset(route.path for route in (health, *page))
+    paths = open_paths | {route.path for route in guarded}
     app = Starlette(
-        routes=routes,
+        routes=[*guarded, health, *page],
         middleware=[
             Middleware(
                 Guard, options=options, requests=service.metrics.requests,
-                guarded=GUARDED, known=OPEN,
+                paths=paths, open_paths=open_paths,
             )
         ],
         exception_handlers={HTTPException: _plain},
         lifespan=_lifespan,
     )  # fmt: skip
     app.state.service = service
-    app.router.default = _page_or(app.router.default)
     return app
-
-
-def _page_or(missing: ASGIApp) -> ASGIApp:
-    """The page's files where no route is meant: a mount at / would hide that a method is wrong."""
-    files = StaticFiles(directory=PAGE, html=True)
-
-    async def serve(scope: Scope, receive: Receive, send: Send) -> None:
-        answer = files if scope["type"] == "http" else missing
-        await answer(scope, receive, send)
-
-    return serve
 
 
 @asynccontextmanager
@@ -92,7 +74,8 @@ async def _lifespan(app: Starlette) -> AsyncIterator[None]:
 
 
 async def _plain(_: Request, error: Exception) -> Response:
-    """Starlette's own refusals (no such path, another method) in the form of the others."""
+    """Starlette's own refusal, of another method, in the form of the others."""
     assert isinstance(error, HTTPException)
-    code, message = REFUSED.get(error.status_code, ("refused", str(error.detail)))
+    text = "this path answers to other methods; /openapi.json lists them"
+    code, message = ("method", text) if error.status_code == 405 else ("refused", error.detail)
     return ApiError(error.status_code, code, message, error.headers).response()

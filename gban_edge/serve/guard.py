@@ -10,12 +10,12 @@ from __future__ import annotations
 import asyncio
 import hmac
 import logging
-from collections.abc import MutableMapping
+from collections.abc import Mapping
 from contextlib import suppress
-from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 from starlette.datastructures import Headers, MutableHeaders
+from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from gban_edge.serve.errors import ApiError
@@ -24,6 +24,13 @@ from gban_edge.serve.options import LOOPBACK, ServeOptions
 
 log = logging.getLogger("gban_edge.serve")
 DRAIN_SECONDS = 1.0
+# What the pages of sites that the server was told of may do.
+CROSS_ORIGIN = {
+    "access-control-allow-methods": "GET, POST",
+    "access-control-allow-headers": "authorization, content-type",
+    "access-control-expose-headers": "retry-after",
+    "access-control-max-age": "600",
+}
 HEADERS = {
     # A page without outside assets; blob: is sound that the page holds itself.
     "content-security-policy": "default-src 'none'; script-src 'self'; style-src 'self'; "
@@ -46,8 +53,8 @@ class Guard:
         app: the application.
         options: names and token.
         requests: counts answers by path and status.
-        guarded: the paths that need the token, which are also those counted by name.
-        known: paths counted by name that need none.
+        paths: those that there are; others get 404, and are counted as "other".
+        open_paths: those of them that need no token. Every other one does, whoever would answer it.
     """
 
     def __init__(
@@ -55,22 +62,41 @@ class Guard:
         app: ASGIApp,
         options: ServeOptions,
         requests: Counter,
-        guarded: frozenset[str],
-        known: frozenset[str],
+        paths: frozenset[str],
+        open_paths: frozenset[str],
     ) -> None:
         self._app, self._options, self._requests = app, options, requests
-        self._guarded, self._known = guarded, known
+        self._paths, self._open = paths, open_paths
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] not in ("http", "websocket"):
             await self._app(scope, receive, send)
             return
-        answer, request = _Answer(send), _Request(receive)
+        answer, request = _Answer(send, self._cross_origin(scope)), _Request(receive)
+        try:
+            await self._answer(scope, request, answer)
+        finally:
+            path = scope["path"] if scope["path"] in self._paths else "other"
+            self._requests.add(path, str(answer.status or 499))
+
+    async def _answer(self, scope: Scope, request: _Request, answer: _Answer) -> None:
         try:
             self._check(scope)
-            await self._app(scope, request, answer)
+            if _is_preflight(scope):
+                await Response(status_code=204)(scope, request, answer)
+            elif scope["path"] not in self._paths:
+                raise ApiError(404, "not_found", "no such path; /openapi.json lists them")
+            else:
+                await self._app(scope, request, answer)
         except ApiError as error:
             await self._refuse(error, scope, request, answer)
+        except asyncio.CancelledError:  # the server stops, and waited for long enough
+            if not answer.status:
+                await self._refuse(
+                    ApiError(503, "stopping", "the server is stopping", {"retry-after": "5"}),
+                    scope, request, answer,
+                )  # fmt: skip
+            raise
         except Exception as error:
             # Neither its message nor a traceback, which might quote what was said.
             log.error("%s in %s", type(error).__name__, _where(error))
@@ -79,10 +105,13 @@ class Guard:
                     ApiError(500, "internal", "the server failed; its log says where"),
                     scope, request, answer,
                 )  # fmt: skip
-        if scope["type"] == "http":
-            path = scope["path"]
-            path = path if path in self._guarded | self._known else "other"
-            self._requests.add(path, str(answer.status or 499))
+
+    def _cross_origin(self, scope: Scope) -> dict[str, str]:
+        """Headers that let a page of an allowed site read the answer."""
+        origin = Headers(scope=scope).get("origin")
+        if origin is None or origin not in self._options.origins:
+            return {}
+        return {**CROSS_ORIGIN, "access-control-allow-origin": origin, "vary": "origin"}
 
     async def _refuse(
         self, error: ApiError, scope: Scope, request: _Request, send: _Answer
@@ -106,7 +135,8 @@ class Guard:
         headers = Headers(scope=scope)
         self._check_host(headers.get("host", ""))
         self._check_origin(headers, scope)
-        if self._options.token is not None and scope["path"] in self._guarded:
+        guarded = scope["path"] not in self._open and not _is_preflight(scope)
+        if self._options.token is not None and guarded:
             self._check_token(headers, scope)
 
     def _check_host(self, host: str) -> None:
@@ -123,7 +153,7 @@ class Guard:
         origin = headers.get("origin")
         if origin is None:
             # An older browser, or a GET: fetch metadata says it, where there is any.
-            if headers.get("sec-fetch-site") == "cross-site" and scope["path"] in self._guarded:
+            if headers.get("sec-fetch-site") == "cross-site" and scope["path"] not in self._open:
                 raise ApiError(403, "origin", "pages of other sites may not use this service")
             return
         scheme = "https" if scope["scheme"] in ("https", "wss") else "http"
@@ -150,13 +180,16 @@ class Guard:
 class _Answer:
     """``send`` that adds the headers and remembers the status."""
 
-    def __init__(self, send: Send) -> None:
+    def __init__(self, send: Send, more: Mapping[str, str]) -> None:
         self._send, self.status = send, 0
+        self._headers = {**HEADERS, **more}
 
     async def __call__(self, message: Message) -> None:
         if message["type"] in ("http.response.start", "websocket.http.response.start"):
             self.status = message["status"]
-            _harden(message)
+            headers = MutableHeaders(scope=message)
+            for name, value in self._headers.items():
+                headers.setdefault(name, value)
         elif message["type"] == "websocket.accept":
             self.status = 101
         await self._send(message)
@@ -189,10 +222,12 @@ class _Request:
             await asyncio.wait_for(read(), DRAIN_SECONDS)
 
 
-def _harden(message: MutableMapping[str, Any]) -> None:
-    headers = MutableHeaders(scope=message)
-    for name, value in HEADERS.items():
-        headers.setdefault(name, value)
+def _is_preflight(scope: Scope) -> bool:
+    """A browser asks what another site's page may do; :meth:`Guard._check_origin` let it pass."""
+    if scope["type"] != "http" or scope["method"] != "OPTIONS":
+        return False
+    headers = Headers(scope=scope)
+    return "origin" in headers and "access-control-request-method" in headers
 
 
 def hostname(host: str) -> str:

@@ -16,14 +16,17 @@ REFUSALS = {
     "408": "the body did not arrive in time",
     "413": "the body is too large",
     "415": "the body is of a kind that cannot be read",
+    "426": "only a WebSocket is answered here",
     "422": "the sound or the words cannot be used; the message says why",
     "429": "no room now; try again after Retry-After",
+    "500": "the server failed; its log says where",
     "503": "the network failed, took too long, or the server is stopping",
 }
 STREAM = """A WebSocket. The client sends the text {"type": "start", "sample_rate": 16000,
 "words": null or text, "by_hand": false}, then binary messages of int16 little-endian mono PCM.
 {"type": "words", "text": "...", "once": false} tells what is being said, until told otherwise or
-for one utterance; {"type": "end"} ends an utterance; with by_hand nothing else does.
+for one utterance; {"type": "end"} ends an utterance; with by_hand nothing else does. Without it the
+server hears where speech begins and ends, and its events say more.
 The server sends {"type": "ready"}, {"type": "level", "time", "rms", "speaking"},
 {"type": "speech_started", "time"}, {"type": "result", "start", "end", "latency", "words", "result"}
 and, before it closes, {"type": "error", "code", "message"}. Close codes: 1001 the server stops,
@@ -46,8 +49,9 @@ def document(options: ServeOptions) -> Schema:
             "/v1/recognize": {"post": _recognize(options)},
             "/v1/model": {"get": _get("The model's labels and what computes it", "Model")},
             "/v1/stream": {"get": {"summary": "Sound in, events out", "description": STREAM,
+                                   "x-events": {"$ref": "#/components/schemas/Event"},
                                    "responses": {"101": {"description": "a WebSocket"},
-                                                 **_refusals("401", "403")}}},
+                                                 **_refusals("401", "403", "426")}}},
             "/healthz": {"get": _health()},
             "/metrics": {"get": {"summary": "Counts and times for Prometheus", "responses": {
                 "200": {"description": "text format 0.0.4", "content": {"text/plain": {
@@ -86,7 +90,8 @@ def _recognize(options: ServeOptions) -> Schema:
                 "type": "string", "format": "binary",
                 "description": "int16 little-endian mono PCM"}},
         }},
-        "responses": {"200": _json("the result", "Result"), **_refusals(*REFUSALS)},
+        "responses": {"200": _json("the result", "Result"), **_refusals(
+            "400", "401", "403", "408", "413", "415", "422", "429", "500", "503")},
     }  # fmt: skip
 
 
@@ -96,6 +101,7 @@ def _health() -> Schema:
         "responses": {
             "200": _json("ready", "Health"),
             "503": _json("not ready; the reason says why", "Health"),
+            **_refusals("403"),
         },
     }
 
@@ -111,31 +117,61 @@ def _json(text: str, schema: str) -> Schema:
 
 
 def _refusals(*statuses: str) -> Schema:
-    return {status: _json(REFUSALS[status], "Error") for status in statuses}
+    """These, and the others that any path may give: no HTTP, no room, stopping."""
+    found = {status: _json(REFUSALS[status], "Error") for status in statuses}
+    return {**found, "default": _json("another refusal", "Error")}
 
 
 def _object(**properties: Schema) -> Schema:
     return {"type": "object", "properties": properties, "required": list(properties)}
 
 
+def _array(items: Schema) -> Schema:
+    """An array, or null for a network that has none."""
+    return {"type": ["array", "null"], "items": items}
+
+
+TEXT: Schema = {"type": "string"}
+NUMBER: Schema = {"type": "number"}
+NUMBERS: Schema = {"type": "object", "additionalProperties": NUMBER}
+YES: Schema = {"type": "boolean"}
+SHARE: Schema = {"type": "number", "minimum": 0, "maximum": 1}
+SHARES: Schema = {"type": "object", "additionalProperties": SHARE}
+
+
 def _schemas() -> Schema:
-    text, number = {"type": "string"}, {"type": "number"}
-    texts, share = {"type": "array", "items": text}, {"type": "number", "minimum": 0, "maximum": 1}
-    shares = {"type": "object", "additionalProperties": share}
-    weights = {"type": ["array", "null"], "items": number}
-    table = {"type": ["array", "null"], "items": {"type": "array", "items": number}}
-    word = _object(word=text, start=number, end=number, weight=number)
+    texts: Schema = {"type": "array", "items": TEXT}
+    row: Schema = {"type": "array", "items": NUMBER}
+    word = _object(word=TEXT, start=NUMBER, end=NUMBER, weight=NUMBER)
     return {
         "Result": _object(
-            label=text, abstained={"type": "boolean"}, probabilities=shares, confidence=share,
-            contributions={**shares, "type": ["object", "null"]},
-            alignment={"type": ["array", "null"], "items": word}, speech_weights=weights,
-            text_weights=weights, alpha=table, speech_times=table, seconds=number, notes=texts,
-            backend=text,
-            timings={"type": "object", "additionalProperties": number},
+            label=TEXT, abstained=YES, probabilities=SHARES, confidence=SHARE,
+            contributions={**SHARES, "type": ["object", "null"]},
+            alignment=_array(word), speech_weights=_array(NUMBER), text_weights=_array(NUMBER),
+            alpha=_array(row), speech_times=_array(row), seconds=NUMBER, notes=texts,
+            backend=TEXT, timings=NUMBERS,
         ),
-        "Model": _object(labels=texts, backend=text, backend_reason=text, max_seconds=number),
+        "Model": _object(labels=texts, backend=TEXT, backend_reason=TEXT, max_seconds=NUMBER),
         "Health": {"type": "object", "required": ["status"], "properties": {
-            "status": {"enum": ["ready", "unready"]}, "reason": text, "backend": text}},
-        "Error": _object(error=_object(code=text, message=text)),
+            "status": {"enum": ["ready", "unready"]}, "reason": TEXT, "backend": TEXT}},
+        "Error": _object(error=_object(code=TEXT, message=TEXT)),
+        "Event": {"oneOf": _events()},
     }  # fmt: skip
+
+
+def _events() -> list[Schema]:
+    """What a stream is sent."""
+    heard = _object(
+        type={"const": "result"}, start=NUMBER, end=NUMBER, latency=NUMBER, words=TEXT,
+        result={"$ref": "#/components/schemas/Result"},
+    )  # fmt: skip
+    heard["properties"] |= {"timings": NUMBERS, "hangover": NUMBER, "cut": YES}
+    started = _object(type={"const": "speech_started"}, time=NUMBER)
+    started["properties"] |= {"decided": NUMBER}
+    return [
+        _object(type={"const": "ready"}),
+        _object(type={"const": "level"}, time=NUMBER, rms=NUMBER, speaking=YES),
+        started,
+        heard,
+        _object(type={"const": "error"}, code=TEXT, message=TEXT),
+    ]

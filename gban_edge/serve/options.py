@@ -8,6 +8,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from gban_edge.serve.listening import ListenerFactory, WordSource
+from gban_edge.serve.tls import tls_context
 
 LOOPBACK = ("localhost", "127.0.0.1", "::1")
 SHORTEST_TOKEN = 16
@@ -28,7 +29,7 @@ class Limits:
         message_bytes: of one WebSocket message.
         idle_seconds: that a stream may send nothing.
         stream_seconds: that a stream may last.
-        send_seconds: for a stream's client to take an event.
+        send_seconds: for a client to take an answer or event.
         head_seconds: for a connection to send the head of its next request.
         connections: open at once, streams included.
         grace_seconds: that SIGTERM leaves to requests under way.
@@ -75,13 +76,14 @@ class ServeOptions:
         hosts: names, besides loopback's and ``host``, that a request's Host may have.
         origins: other sites whose pages may use this service ("https://kiosk.example").
         certificate: a PEM file, for https; with ``key``.
-        key: its private key, a PEM file.
+        key: its private key, a PEM file without a passphrase.
         words: what hears words in a stream where its client sends none.
         listener: makes the listener of a stream; the default hears where speech begins and ends.
         limits: how much is given at most.
 
     Raises:
-        ValueError: an address beyond loopback without a token; a bad token or origin.
+        ValueError: an address beyond loopback without a token; a bad token or origin; a
+            certificate or key that cannot be used.
         FileNotFoundError: no such certificate or key.
     """
 
@@ -110,9 +112,8 @@ class ServeOptions:
             _check_origin(origin)
         if (self.certificate is None) != (self.key is None):
             raise ValueError("certificate and key must be given together")
-        for path in (self.certificate, self.key):
-            if path is not None and not path.is_file():
-                raise FileNotFoundError(f"file {path} does not exist")
+        if self.certificate is not None and self.key is not None:
+            tls_context(self.certificate, self.key)
 
     @property
     def loopback(self) -> bool:

@@ -60,9 +60,17 @@ class Rest:
             "backend_reason": recognizer.backend_reason, "max_seconds": MAX_SECONDS,
         })  # fmt: skip
 
+    async def no_websocket(self, _: Request) -> Response:
+        raise ApiError(
+            426, "websocket", "this path is a WebSocket; POST /v1/recognize takes a whole sound",
+            {"upgrade": "websocket", "connection": "upgrade"},
+        )  # fmt: skip
+
     async def health(self, _: Request) -> Response:
         reason = self._service.unready()
         if reason is not None:
+            if self._service.options.token is not None and not self._service.stopping.is_set():
+                reason = "the network failed; the server's log says why"  # this path is open
             return JSONResponse({"status": "unready", "reason": reason}, 503)
         return JSONResponse({"status": "ready", "backend": self._service.recognizer.backend})
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable, Mapping
-from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
 
 import numpy as np
@@ -16,6 +15,7 @@ from gban_edge.serve.errors import ApiError
 from gban_edge.serve.limits import Gate
 from gban_edge.serve.metrics import Metrics
 from gban_edge.serve.options import ServeOptions
+from gban_edge.serve.workers import Workers
 
 T = TypeVar("T")
 log = logging.getLogger("gban_edge.serve")
@@ -37,8 +37,10 @@ class Service:
         self.streams = Gate(self.limits.streams, "streams are open")
         self.failure: str | None = None
         self.stopping = asyncio.Event()
-        self._answering = ThreadPoolExecutor(self.limits.workers, "answer")
-        self._listening = ThreadPoolExecutor(self.limits.workers, "listen")
+        self._answering = Workers(self.limits.workers, "answer")
+        # What hears words takes seconds an utterance: no other stream's sound must wait for that.
+        listening = self.limits.workers if options.words is None else self.limits.streams
+        self._listening = Workers(listening, "listen")
         self.metrics.gauge(
             "gban_recognitions_in_progress", "Requests in work.", lambda: self.recognitions.inside
         )
@@ -48,6 +50,11 @@ class Service:
         """Why no request would be answered now; None if one would."""
         if self.stopping.is_set():
             return "the server is stopping"
+        took = self._answering.longest()
+        if self.options.words is None:  # what hears words may take its time
+            took = max(took, self._listening.longest())
+        if took > self.limits.answer_seconds:
+            return f"the network has been at one utterance for {took:.0f} s"
         return self.failure
 
     def check(self) -> None:
@@ -63,7 +70,7 @@ class Service:
                 network failed or took too long.
         """
         self.recognitions.enter()
-        future = asyncio.get_running_loop().run_in_executor(self._answering, work)
+        future = self._answering.run(work)
         # A thread cannot be stopped: its place is free when it ends, not when the client gives up.
         future.add_done_callback(self._answered)
         try:
@@ -103,22 +110,37 @@ class Service:
 
     async def listen(self, work: Callable[[], T]) -> T:
         """``work`` of a stream, by a thread that only streams use."""
-        return await asyncio.get_running_loop().run_in_executor(self._listening, work)
+        return await self._listening.run(work)
 
     async def warm_up(self) -> None:
-        """One answer for silence, so that the first client does not pay for first use."""
-        silence = np.zeros(16000, np.float32)
-        await self.recognize(lambda: self.recognizer(silence))
+        """One answer for silence, so that the first client does not pay for first use.
 
-    async def drain(self) -> None:
-        """Take nothing new and wait, for ``grace_seconds``, until streams have said goodbye."""
+        Raises:
+            ApiError: the network failed, or did not answer in time; :attr:`failure` says so.
+        """
+        silence = np.zeros(16000, np.float32)
+        try:
+            await self.recognize(lambda: self.recognizer(silence))
+        except ApiError as error:
+            self.failure = self.failure or f"the network failed on silence: {error.message}"
+            raise
+
+    @property
+    def inside(self) -> int:
+        """Requests and streams under way."""
+        return self.uploads.inside + self.recognitions.inside + self.streams.inside
+
+    async def drain(self, hurried: Callable[[], bool]) -> int:
+        """Take nothing new, and wait until what is under way has ended, for ``grace_seconds`` or
+        until ``hurried``; how many had not ended then."""
         self.stopping.set()
         loop = asyncio.get_running_loop()
         end = loop.time() + self.limits.grace_seconds
-        while (self.streams.inside or self.recognitions.inside) and loop.time() < end:
+        while self.inside and loop.time() < end and not hurried():
             await asyncio.sleep(0.02)
+        return self.inside
 
     def close(self) -> None:
         """Let the threads end."""
-        for pool in (self._answering, self._listening):
-            pool.shutdown(wait=False, cancel_futures=True)
+        self._answering.close()
+        self._listening.close()
