@@ -96,10 +96,11 @@ def draw_heat(axes: Axes, result: Result, rows: list[Row], letters: Letters) -> 
     axes.set_ylim(max(len(rows), 2) - 0.4, -0.6)
     axes.grid(axis="y", color="0.85", lw=0.7, zorder=0)
     axes.tick_params(axis="y", length=0)
-    said = len(result.alignment or ())
-    some = f" ({len(rows)} of {(said + 1) // 2} pairs)" if said > WORDS_A_STEP * MOST_ROWS else ""
-    caption(axes, "two words a row: darker, the more they attended; outlined, where most" + some)
-    if not rows:
+    said = (len(result.alignment or ()) + 1) // WORDS_A_STEP
+    some = f"{len(rows)} of {said} pairs" if said > len(rows) else "pairs"
+    if rows:
+        caption(axes, f"{some} of words; darker: attended more; outlined: most")
+    else:
         say(axes, "no words were given")
     plain(axes, left=False)
 
@@ -112,7 +113,7 @@ def draw_counted(axes: Axes, rows: list[Row]) -> None:
         axes.text(1.08, y, f"{100 * row.weight:.{digits}f}%", fontsize=10, va="center")
     axes.set(xlim=(0, 1.8), ylim=(max(len(rows), 2) - 0.4, -0.6))
     if rows:
-        caption(axes, "they counted")
+        caption(axes, "counted")
 
 
 def draw_scale(axes: Axes, alpha: NDArray[np.float32]) -> None:

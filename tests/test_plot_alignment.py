@@ -183,8 +183,9 @@ def test_any_length_of_sound(recognizer, samples):
 
 def test_rows_do_not_overlap_and_nothing_is_cut_off(result, pcm):
     long = tuple(replace(word, word="supercalifragilisticexpialidocious")
-                 for word in result.alignment)  # fmt: skip
-    figure = plot.alignment(replace(result, alignment=long), pcm)
+                 for word in result.alignment) * 13  # fmt: skip
+    alpha = np.tile(result.alpha, (13, 1))
+    figure = plot.alignment(replace(result, alignment=long, alpha=alpha), pcm)
     assert_nothing_overlaps(figure)
     assert ticks(panels(figure)[0])[0] == "supercalifra… supercalifra…"
 
