@@ -43,10 +43,11 @@ def main() -> None:
     Directed.folder = Path(folder)
     limits = Limits(**values.pop("limits", {}))
     values = {k: tuple(v) if isinstance(v, list) else v for k, v in values.items()}
+    files = {k: Path(values[k]) for k in ("certificate", "key") if k in values}
     recognizer = Directed.from_pretrained(model, "cpu")
     run(
         recognizer,
-        ServeOptions(**{"port": 0, **values}, limits=limits),
+        ServeOptions(**{"port": 0, **values, **files}, limits=limits),
         lambda address: print(address, flush=True),
     )
 
