@@ -65,6 +65,8 @@ def test_a_screen_reader_is_told_all_of_it(page, clip) -> None:
     assert any(role == "image" and name.startswith("Heat map of 5") for role, name in named)
     live = [properties for role, _, properties in tree(page) if role == "status"]
     assert [properties["live"] for properties in live] == ["polite"]
+    landmarks = [(role, name) for role, name, _ in tree(page) if role == "region"]
+    assert len(landmarks) == len(set(landmarks))
     # No control is without a name, and nothing that is only for the eye is read out.
     assert all(name for role, name in named if role in ("button", "textbox", "meter", "image"))
     read = " ".join(name for role, name in named if role == "StaticText")
