@@ -1,6 +1,7 @@
 """Fixtures of the kiosk page's tests: a model, its server, a sound, a Chromium and the page in it.
 
-A test file that needs them says ``pytest_plugins = ["page_fixtures"]``.
+A test file that needs them says ``pytest_plugins = ["page_fixtures"]``. They live for the whole
+run: a browser and a server take a second each to start.
 """
 
 from __future__ import annotations
@@ -13,25 +14,27 @@ import pytest
 import soundfile
 from helpers import SMALL, speech_like
 from page_browser import CHROMIUM, SECONDS, opened
-from page_server import PageServer, serving
 from playwright.sync_api import Browser, Page, Playwright, sync_playwright
 from runtime_models import RandomModel, make_model
+from serve_server import Server
+from spoken import speech
 
-from gban_edge import EmotionRecognizer
+LIMITS = {"workers": 1, "recognitions": 1, "streams": 3}  # few enough for a test to use up
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def model(tmp_path_factory: pytest.TempPathFactory) -> RandomModel:
     return make_model(tmp_path_factory.mktemp("page") / "gban.safetensors", SMALL, temperature=1.0)
 
 
-@pytest.fixture(scope="module")
-def server(model: RandomModel) -> Iterator[PageServer]:
-    with serving(EmotionRecognizer.from_pretrained(model.path)) as page:
-        yield page
+@pytest.fixture(scope="session")
+def server(model: RandomModel, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """``gban_edge.serve`` in a process of its own."""
+    with Server(model.path, tmp_path_factory.mktemp("server"), limits=LIMITS) as running:
+        yield running
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def clip(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """3 s of something like speech."""
     path = tmp_path_factory.mktemp("sound") / "clip.wav"
@@ -40,19 +43,19 @@ def clip(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def playwright() -> Iterator[Playwright]:
     with sync_playwright() as driver:
         yield driver
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def browser(playwright: Playwright, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
-    """Its microphone hears, again and again, a second of noise between silences."""
+    """Its microphone hears, again and again, a sentence between silences."""
     path = tmp_path_factory.mktemp("sound") / "microphone.wav"
-    noise = 0.2 * np.random.default_rng(1).standard_normal(16000)
-    quiet = np.zeros(12000)
-    soundfile.write(path, np.concatenate([quiet, noise, quiet]), 16000, subtype="PCM_16")
+    quiet = np.zeros(16000, np.float32)
+    sound = np.concatenate([quiet[:8000], speech("that is incredible"), quiet])
+    soundfile.write(path, sound, 16000, subtype="PCM_16")
     arguments = [
         "--use-fake-device-for-media-stream",
         "--use-fake-ui-for-media-stream",
@@ -64,5 +67,6 @@ def browser(playwright: Playwright, tmp_path_factory: pytest.TempPathFactory) ->
 
 
 @pytest.fixture
-def page(browser: Browser, server: PageServer) -> Iterator[Page]:
-    yield from opened(browser, server)
+def page(browser: Browser, server: Server) -> Iterator[Page]:
+    with opened(browser, server.address) as found:
+        yield found

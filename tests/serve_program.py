@@ -62,8 +62,6 @@ def main() -> None:
     Directed.folder = Path(folder)
     limits = Limits(**values.pop("limits", {}))
     values = {k: tuple(v) if isinstance(v, list) else v for k, v in values.items()}
-    for name in ("certificate", "key"):
-        values[name] = Path(values[name]) if name in values else None
     Directed.broken = values.pop("broken", False)
     values["words"] = source(values.get("words"))
     recognizer = Directed.from_pretrained(model, "cpu")

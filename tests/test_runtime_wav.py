@@ -93,6 +93,15 @@ def test_other_formats_need_soundfile(rec, tmp_path, monkeypatch):
         rec(path)
 
 
+def test_a_small_file_that_claims_a_huge_rate_is_not_decoded_whole(rec, tmp_path):
+    path = tmp_path / "x.flac"
+    soundfile.write(path, np.zeros(3_000_000, np.int16), 655_350)
+    assert path.stat().st_size < 50_000
+    assert len(read_file(path, 7.5).pcm) == 7.5 * 192_000 + 1
+    with pytest.raises(ValueError, match=r"8000\.\.192000, got 655350"):
+        rec(path)
+
+
 def spoiled(path, spoil):
     write_wave(path)
     path.write_bytes(spoil(bytearray(path.read_bytes())))

@@ -74,7 +74,7 @@ def main(
     model: Annotated[Path, typer.Argument(help="A model file of GBAN.")],
     out: Annotated[Path, typer.Option(help="Folder of the pictures.")] = FOLDER,
     session: Annotated[int, typer.Option(help="Whose voices speak: 1 to 5.")] = 5,
-    number: Annotated[int, typer.Option(help="Which of the session's contrasts.")] = 1,
+    number: Annotated[int, typer.Option(help="Which of the session's contrasts.")] = 63,
 ) -> None:
     """Draw README's pictures from a sentence of the built-in corpus."""
     try:

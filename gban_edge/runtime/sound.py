@@ -11,9 +11,9 @@ from numpy.typing import ArrayLike, NDArray
 
 from gban_edge.core import native
 from gban_edge.features import MAX_SAMPLES, MAX_SECONDS, SAMPLE_RATE
-from gban_edge.runtime.wav import SoundFile, name_of, read_file, read_open
+from gban_edge.runtime.wav import MAXIMUM_RATE, SoundFile, name_of, read_file, read_open
 
-MINIMUM_RATE, MAXIMUM_RATE = 8000, 192000
+MINIMUM_RATE = 8000
 # Full scale is 1; what lies above this is a mistake of scale, not a loud voice.
 TOO_LOUD = 8.0
 INT16_SCALE = 32768.0

@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 PCM, FLOAT, EXTENSIBLE = 1, 3, 0xFFFE
+MAXIMUM_RATE = 192000  # samples a second that a recogniser takes
 # What a writer leaves that cannot go back: 0, 2^32 - 1, or about 2^31 (sox, arecord, espeak).
 ENDLESS = 0x7FFF0000
 # Kinds of samples, and their type; 24 bits have none.
@@ -221,7 +222,9 @@ def _read_other(source: Path | BinaryIO, path: Named, seconds: float) -> SoundFi
                     f"{path}: sound must be mono or stereo, got {file.channels} channels; "
                     "keep one of them"
                 )
-            wanted = int(seconds * file.samplerate) + 1
+            # A small file may decode to much: one that claims a rate which the caller will refuse
+            # must not have it all read first.
+            wanted = int(seconds * min(file.samplerate, MAXIMUM_RATE)) + 1
             values = file.read(wanted, dtype="float32", always_2d=True)
             notes = _notes(file.channels)
             return SoundFile(_mixed(values), file.samplerate, file.frames, notes)

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import math
+import os
 from dataclasses import dataclass, field, fields
-from pathlib import Path
 from urllib.parse import urlsplit
 
 from gban_edge.serve.listening import ListenerFactory, WordSource
@@ -92,8 +92,8 @@ class ServeOptions:
     token: str | None = field(default=None, repr=False)
     hosts: tuple[str, ...] = ()
     origins: tuple[str, ...] = ()
-    certificate: Path | None = None
-    key: Path | None = None
+    certificate: str | os.PathLike[str] | None = None
+    key: str | os.PathLike[str] | None = None
     words: WordSource | None = None
     listener: ListenerFactory | None = None
     limits: Limits = field(default_factory=Limits)

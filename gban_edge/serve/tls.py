@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import ssl
 from pathlib import Path
 
 
-def tls_context(certificate: Path, key: Path) -> ssl.SSLContext:
+def tls_context(certificate: str | os.PathLike[str], key: str | os.PathLike[str]) -> ssl.SSLContext:
     """What https is spoken with: TLS 1.2 or later.
 
     Args:
@@ -18,6 +19,7 @@ def tls_context(certificate: Path, key: Path) -> ssl.SSLContext:
         ValueError: a file that is no PEM or cannot be read, an encrypted key, or a key of another
             certificate.
     """
+    certificate, key = Path(certificate), Path(key)
     for path in (certificate, key):
         if not path.is_file():
             raise FileNotFoundError(f"file {path} does not exist")

@@ -1,55 +1,58 @@
 // The alignment as a heat map: words (in the pairs that the network hears) against time, above the
-// waveform. What is drawn comes from a result's alignment, text_weights and speech_weights.
+// waveform. What is drawn comes from a result's alignment, alpha, speech_times and speech_weights.
 
 import { envelope } from "./waveform.js";
 import { percent } from "./names.js";
 
 const WORDS_A_ROW = 2; // the network's text pool: two words share a step, its sound and its weight
 // CSS pixels where a rem is 16.
-const ROW = { least: 17, most: 46 };
-const WAVE = { least: 44, share: 0.3 };
+const ROW_MOST = 46;
+const WAVE = { least: 40, share: 0.24 };
 const STRIP = 14;
 const AXIS = 18;
 const NUMBER = 44;
 
 // What is drawn, or null for a result without alignment:
-//   rows     [{text, weight, start, end, from, to, cells}], cells one number a column
-//   columns  [{start, end}] in seconds, one a speech step
-//   all      one number a column: what the step gave to a_s, whichever the word
-// A cell is the row's weight times what its words attended to the step: alpha [L][K] where the result
-// has it; else what all words gave to it, inside the sound (`from` to `to`) that these attended to most.
+//   rows      [{text, weight, start, end, cells}]: cells how much the row attended to each column
+//             (alpha), start and end the sound that it attended to most
+//   columns   [{start, end}] in seconds, one a speech step
+//   all       one number a column: what the step gave to a_s, whichever the word
+//   greatest  of all cells
+// A result of a server that does not tell alpha and speech_times has no cells and no columns.
 export function grid(result) {
-  if (!result.alignment || !result.speech_weights) return null;
-  const columns = stepTimes(result);
+  if (!result.alignment) return null;
+  const told = Boolean(result.alpha && result.speech_times);
   const rows = [];
   for (let i = 0; i < result.alignment.length; i += WORDS_A_ROW) {
     const pair = result.alignment.slice(i, i + WORDS_A_ROW);
     const { start, end } = pair[0];
     const weight = pair.reduce((sum, word) => sum + word.weight, 0);
-    const attended = result.alpha?.[i / WORDS_A_ROW];
-    const [from, to] = attended ? [0, result.seconds] : [start, end];
-    const cells = columns.map((column, k) =>
-      column.start < to && column.end > from ? weight * (attended ?? result.speech_weights)[k] : 0,
-    );
-    rows.push({ text: pair.map((word) => word.word).join(" "), weight, start, end, from, to, cells });
+    const cells = told ? result.alpha[i / WORDS_A_ROW] : [];
+    rows.push({ text: pair.map((word) => word.word).join(" "), weight, start, end, cells });
   }
-  return { rows, columns, all: result.speech_weights, seconds: result.seconds };
+  const columns = told ? spans(result.speech_times) : [];
+  const greatest = Math.max(0, ...rows.flatMap((row) => row.cells));
+  return { rows, columns, all: told ? result.speech_weights : [], greatest, told, seconds: result.seconds };
 }
 
-// From when to when a column is drawn: around the middle of what its step hears. Steps lie evenly;
-// the first hears the first `span` seconds, the last the last of them, and both reach to the edge.
-function stepTimes(result) {
-  const count = result.speech_weights.length;
-  const heard = result.alignment.map((word) => word.end - word.start);
-  const span = Math.min(result.seconds, Math.max(0, ...heard));
-  const pitch = count > 1 ? (result.seconds - span) / (count - 1) : result.seconds;
-  return result.speech_weights.map((_, k) => {
-    const centre = span / 2 + k * pitch;
-    return {
-      start: k === 0 ? 0 : centre - pitch / 2,
-      end: k === count - 1 ? result.seconds : centre + pitch / 2,
-    };
-  });
+// From when to when a column is drawn. Steps overlap in what they hear: a column lies about the
+// middle of that and ends half-way to the next; the first and the last reach as far as they hear.
+function spans(times) {
+  const middle = times.map(([start, end]) => (start + end) / 2);
+  const between = (k) => (middle[k] + middle[k + 1]) / 2;
+  const last = times.length - 1;
+  return times.map(([start, end], k) => ({
+    start: k === 0 ? start : between(k - 1),
+    end: k === last ? end : between(k),
+  }));
+}
+
+// What the colours say, in words for everyone.
+export function explain(map) {
+  if (!map?.rows.length) return "";
+  if (!map.told) return "This server does not tell how attention was spread: only the sound that each pair of words attended to most is outlined. Right: weight.";
+  const even = percent(1 / map.columns.length);
+  return `Colour: attention, up to ${percent(map.greatest)} (evenly: ${even}). Outlined: most. Right: weight.`;
 }
 
 // One sentence for those who do not see it.
@@ -65,26 +68,26 @@ export function describe(map) {
 }
 
 // Draws `map` (from grid(), or null) and `pcm` (samples or null) in the canvas, at its CSS size.
-// canvas.dataset.plot says where, in CSS pixels: {left, width, top, row}.
+// canvas.dataset.plot says where, in CSS pixels: {left, width, top, row, wave: {top, height}}.
 export function draw(canvas, map, pcm, seconds) {
   const rows = map?.rows ?? [];
   const look = appearance(canvas);
   const { unit } = look;
-  const strip = rows.length ? (STRIP + 6) * unit : 0;
+  const strip = rows.length && map.told ? (STRIP + 6) * unit : 0;
   const axis = AXIS * unit;
-  canvas.style.minHeight = `${(rows.length * ROW.least + WAVE.least) * unit + strip + axis}px`;
+  canvas.style.minHeight = `${(rows.length * look.row + WAVE.least) * unit + strip + axis}px`;
   const pen = prepare(canvas);
   const { clientWidth: width, clientHeight: height } = canvas;
   const left = gutter(pen, look, rows, strip > 0, width);
   const wave = Math.max(WAVE.least * unit, WAVE.share * height);
   const room = (height - wave - axis - strip) / Math.max(1, rows.length);
-  const row = Math.min(ROW.most * unit, Math.max(ROW.least * unit, room));
+  const row = Math.min(ROW_MOST * unit, Math.max(look.row * unit, room));
   const plot = { left, width: width - left - NUMBER * unit, top: 0, row };
-  canvas.dataset.plot = JSON.stringify(plot);
   const x = (time) => plot.left + (time / seconds) * plot.width;
   drawRows(pen, look, map, plot, x);
   if (strip) drawStrip(pen, look, map, plot, x, rows.length * row + 4 * unit);
   const below = rows.length * row + strip + 4 * unit;
+  canvas.dataset.plot = JSON.stringify({ ...plot, wave: { top: below, height: height - axis - below } });
   drawWave(pen, look, pcm, plot, below, height - axis - below);
   drawAxis(pen, look, plot, x, height - axis, seconds);
 }
@@ -105,8 +108,8 @@ function appearance(canvas) {
   const unit = parseFloat(getComputedStyle(document.documentElement).fontSize) / 16;
   const font = (size, weight = 400) => `${weight} ${size * unit}px ${style.fontFamily}`;
   return {
-    unit, ink: get("--ink"), quiet: get("--quiet"), line: get("--line"), edge: get("--edge"),
-    heat: get("--heat"), font: font(14), bold: font(14, 700), small: font(12),
+    unit, row: parseFloat(get("--row")), ink: get("--ink"), quiet: get("--quiet"), line: get("--line"), surface: get("--surface"), edge: get("--edge"),
+    heat: get("--heat"), font: font(14), bold: font(14, 700), small: font(12), tight: font(12.5), tightBold: font(12.5, 700),
   };
 }
 
@@ -119,32 +122,34 @@ function gutter(pen, look, rows, strip, width) {
 
 function drawRows(pen, look, map, plot, x) {
   if (!map || !map.rows.length) return;
-  const greatest = Math.max(...map.rows.flatMap((row) => row.cells)) || 1;
   const most = Math.max(...map.rows.map((row) => row.weight));
+  const [font, bold] = plot.row < 17 * look.unit ? [look.tight, look.tightBold] : [look.font, look.bold];
   map.rows.forEach((row, i) => {
     const y = plot.top + i * plot.row;
     const first = row.weight === most;
     pen.fillStyle = look.line;
     pen.fillRect(plot.left, y + plot.row - 1, plot.width, 1);
-    drawCells(pen, look, map.columns, row, greatest, x, y + 2, plot.row - 4);
-    pen.strokeStyle = first ? look.ink : look.edge;
-    pen.lineWidth = first ? 2 : 1;
-    pen.strokeRect(x(row.start), y + 2, x(row.end) - x(row.start), plot.row - 4);
+    drawCells(pen, look, map, row, x, y + 2, plot.row - 4);
+    // Ink on a rim of the panel's own colour: seen on every cell.
+    for (const [colour, wide] of [[look.surface, 3.5], [look.ink, first ? 2 : 1.25]]) {
+      pen.strokeStyle = colour;
+      pen.lineWidth = wide * look.unit;
+      pen.strokeRect(x(row.start) + 1, y + 3, x(row.end) - x(row.start) - 2, plot.row - 6);
+    }
     const middle = y + plot.row / 2;
     const room = plot.left - 8 * look.unit;
-    pen.font = first ? look.bold : look.font;
+    pen.font = first ? bold : font;
     label(pen, look.ink, fitted(pen, row.text, room), room, middle);
     label(pen, look.ink, percent(row.weight), plot.left + plot.width + (NUMBER - 2) * look.unit, middle);
   });
 }
 
 // Neighbours meet at whole pixels: no seam shows between them.
-function drawCells(pen, look, columns, row, greatest, x, y, height) {
+function drawCells(pen, look, map, row, x, y, height) {
   row.cells.forEach((cell, k) => {
-    if (!cell) return;
-    const from = Math.round(x(Math.max(columns[k].start, row.from)));
-    const to = Math.round(x(Math.min(columns[k].end, row.to)));
-    pen.fillStyle = `rgb(${look.heat} / ${(0.08 + (0.92 * cell) / greatest).toFixed(3)})`;
+    const from = Math.round(x(map.columns[k].start));
+    const to = Math.round(x(map.columns[k].end));
+    pen.fillStyle = `rgb(${look.heat} / ${(0.06 + (0.94 * cell) / (map.greatest || 1)).toFixed(3)})`;
     pen.fillRect(from, y, to - from, height);
   });
 }
@@ -171,7 +176,7 @@ function drawStrip(pen, look, map, plot, x, y) {
     pen.fillRect(Math.round(x(start)), y + height - tall, Math.round(x(end)) - Math.round(x(start)) - 1, tall);
   });
   pen.font = look.small;
-  label(pen, look.quiet, "all words", plot.left - 8 * look.unit, y + height / 2);
+  label(pen, look.quiet, "sound", plot.left - 8 * look.unit, y + height / 2);
 }
 
 function drawWave(pen, look, pcm, plot, y, height) {

@@ -3,7 +3,7 @@
 import { microphoneProblem, openMicrophone } from "./microphone.js";
 import { Stream, describeModel, recognizeFile } from "./service.js";
 import { Recent, fileSound } from "./waveform.js";
-import { redraw, showLevel, showProblem, showResult, showState } from "./view.js";
+import { redraw, showLevel, showProblem, showResult, showState, showTable } from "./view.js";
 
 const find = (id) => document.getElementById(id);
 const PAUSE = 300; // ms without a key before typed words are sent
@@ -136,7 +136,14 @@ function wireWords() {
 }
 
 find("listen").addEventListener("click", () => (listening ? stop() : start()));
+find("map-switch").addEventListener("click", () => {
+  showTable(find("map-text").hidden);
+  redraw();
+});
 find("finish").addEventListener("click", () => listening?.stream.end());
+addEventListener("keydown", (press) => {
+  if (press.key === "Escape") stop();
+});
 wireFiles();
 wireWords();
 new ResizeObserver(redraw).observe(find("heat"));

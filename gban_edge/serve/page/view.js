@@ -1,9 +1,14 @@
 // Puts results into the page. Everything that comes from outside goes in as text, never as markup.
 
 import { GATES, fullName, percent } from "./names.js";
-import { describe, draw, grid } from "./heatmap.js";
+import { describe, draw, explain, grid } from "./heatmap.js";
 
 const COLUMNS = 10; // results kept in sight
+const INVITATION = { // in a result's place, before the first
+  idle: "Press Start listening, or open a sound file.",
+  listening: "Listening: speak.",
+  speaking: "Hearing speech. The answer comes when you pause.",
+};
 const find = (id) => document.getElementById(id);
 
 function make(tag, className, text) {
@@ -109,11 +114,20 @@ function showMap(result, pcm) {
   const map = grid(result);
   shown = { map, pcm, seconds: Math.max(result.seconds, 0.1) };
   find("heat").setAttribute("aria-label", describe(map));
+  find("map-help").textContent = explain(map);
   find("map-help").hidden = !map?.rows.length;
   find("map-said").textContent = map?.rows.length ? "" : describe(map);
-  find("map-text").hidden = !map?.rows.length;
+  find("map-switch").hidden = !map?.rows.length;
+  showTable(map?.rows.length && find("map-switch").getAttribute("aria-pressed") === "true");
   find("map-table").tBodies[0].replaceChildren(...(result.alignment ?? []).map(tableRow));
   redraw();
+}
+
+// The same as a table, in the heat map's place.
+export function showTable(open) {
+  find("map-switch").setAttribute("aria-pressed", String(Boolean(open)));
+  find("map-text").hidden = !open;
+  find("heat").hidden = Boolean(open);
 }
 
 function tableRow({ word, start, end, weight }) {
@@ -125,7 +139,7 @@ function tableRow({ word, start, end, weight }) {
 }
 
 export function redraw() {
-  if (shown) draw(find("heat"), shown.map, shown.pcm, shown.seconds);
+  if (shown && !find("heat").hidden) draw(find("heat"), shown.map, shown.pcm, shown.seconds);
 }
 
 function showHistory() {
@@ -135,15 +149,24 @@ function showHistory() {
   times.append(make("td"));
   const blank = Array.from({ length: COLUMNS - past.length }, () => null);
   const columns = [...blank, ...past];
-  for (const one of columns) times.append(one ? timeHead(one.when) : make("td"));
+  let before = ""; // the same minute is written once, and at the newest
+  for (const one of columns) {
+    times.append(one ? timeHead(one.when, one === past.at(-1) ? "" : before) : make("td"));
+    before = one ? clock(one.when) : "";
+  }
   table.tHead.replaceChildren(times);
   const labels = Object.keys(past.at(-1).result.probabilities);
   table.tBodies[0].replaceChildren(...labels.map((label) => historyRow(label, columns)));
   table.parentElement.scrollLeft = table.scrollWidth;
 }
 
-function timeHead(when) {
-  const head = make("th", "", when.toLocaleTimeString([], { hour: "2-digit", minute: "2-digit", hour12: false }));
+function clock(when) {
+  return when.toLocaleTimeString([], { hour: "2-digit", minute: "2-digit", hour12: false });
+}
+
+function timeHead(when, before) {
+  const head = make("th");
+  head.append(make("span", clock(when) === before ? "hidden" : "", clock(when)));
   head.scope = "col";
   return head;
 }
@@ -180,6 +203,7 @@ export function showLevel(decibels) {
 // `state` is idle, waiting, listening, speaking or lost.
 export function showState(state, text) {
   find("status").dataset.state = state;
+  if (!past.length) find("confidence").textContent = INVITATION[state] ?? text;
   if (find("state").textContent !== text) find("state").textContent = text;
 }
 
