@@ -120,10 +120,10 @@ def test_demo_trains_where_there_is_no_model(folder, tmp_path, monkeypatch, capf
 
 def test_what_is_not_installed_names_the_extra(tmp_path, monkeypatch):
     done = command("demo", missing=["espeakng_loader"], cwd=tmp_path)
-    assert_clean_error(done, "espeakng_loader", "pip install 'gban-edge[train]'")
+    assert_clean_error(done, "espeakng_loader", 'pip install "gban-edge[train]"')
     assert done.returncode == 1
     done = command("train", "--smoke", missing=["torch"])
-    assert_clean_error(done, "training needs torch", "pip install 'gban-edge[train]'")
+    assert_clean_error(done, "training needs torch", 'pip install "gban-edge[train]"')
     monkeypatch.setitem(sys.modules, "torch", None)
     with pytest.raises(RuntimeError, match="training needs torch"):
         demo.train_one(Console(), tmp_path)

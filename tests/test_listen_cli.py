@@ -13,8 +13,8 @@ from helpers import assert_clean_error
 from rich.console import Console
 
 from gban_edge import EmotionRecognizer
-from gban_edge.listen_cli import follow
 from gban_edge.listen_panel import View
+from gban_edge.listen_run import follow
 from gban_edge.microphone import File, Microphone, list_devices, load_sounddevice
 from gban_edge.stream import Level, SpeechEnded, UtteranceStream
 
@@ -216,7 +216,7 @@ def test_devices_are_listed_with_the_default_marked():
 
 def test_what_is_not_installed(model, monkeypatch):
     done = command("listen", model, missing=["sounddevice"])
-    assert_clean_error(done, "error: ", "pip install 'gban-edge[listen]'")
+    assert_clean_error(done, "error: ", 'pip install "gban-edge[listen]"')
     assert done.returncode == 1
 
     def no_library(name):
@@ -234,7 +234,7 @@ def test_what_a_person_gets_wrong(model, speech, tmp_path):
         (1, "missing.wav does not exist", (model, "--file", tmp_path / "missing.wav")),
         (1, "text.wav", (model, "--file", text)),
         (1, "does not exist", (tmp_path / "none.safetensors", "--file", speech[0])),
-        (1, "vad must be", (model, "--file", speech[0], "--vad", "loud")),
+        (2, "must be one of auto, silero", (model, "--file", speech[0], "--vad", "loud")),
         (2, "give a model file", ()),
         (2, "one speed", (model, "--fast")),
         (2, "exclude each other", (model, "--file", text, "--device", "1")),

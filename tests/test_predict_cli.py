@@ -12,7 +12,14 @@ from command_process import command, environment, program, refused, small_model,
 from helpers import assert_clean_error, speech_like
 from rich.console import Console
 
-from gban_edge import EmotionRecognizer, microphone, predict_table, terminal
+from gban_edge import (
+    EmotionRecognizer,
+    microphone,
+    predict_output,
+    predict_table,
+    streams,
+    terminal,
+)
 from gban_edge.predict_inputs import find_inputs
 from gban_edge.predict_output import Answer, csv_header, csv_line, summary
 from gban_edge.predict_table import short_names, show
@@ -190,7 +197,7 @@ def test_standard_input(model, sounds):
     expected = EmotionRecognizer.from_pretrained(model)(sounds / "a.wav", "w2 w3")
     assert (found["file"], found["probabilities"]) == ("-", expected.probabilities)
     bad = command("predict", model, "-", stdin=b"no sound at all")
-    assert_clean_error(bad, "error: -: ")
+    assert_clean_error(bad, "error: standard input: not a readable sound file")
     assert bad.returncode == 1
 
 
@@ -207,7 +214,7 @@ def test_pocketsphinx_hears_words(model, smoke_corpus):
 
 def test_an_extra_that_is_not_installed(model, sounds):
     done = command("predict", model, sounds, "--asr", "pocketsphinx", missing=["pocketsphinx"])
-    assert_clean_error(done, "pip install 'gban-edge[words]'")
+    assert_clean_error(done, "gban-edge[words]")
     assert done.returncode == 1
     flac = command("predict", model, sounds / "b.wav", "--asr", f"sherpa:{sounds / 'none'}")
     assert_clean_error(flac, "does not exist")
@@ -223,6 +230,15 @@ def test_an_extra_that_is_not_installed(model, sounds):
         (("--words", "a"), "are those of one sound, got 3"),
         (("-", "-"), "give - once"),
         (("--threads", "many"), "--threads"),
+        (("--threads", "0"), "must lie in 1..1024, got 0"),
+        (("--precision", "fp8"), "must be one of fp32, fp16, int8, got 'fp8'"),
+        (("--backend", "gpu"), "must be one of auto, cpu, cuda, onnxruntime, tensorrt"),
+        (("--abstain-below", "nan"), "must lie in 0..1, got nan"),
+        (("--vad", "loud"), "must be one of auto, silero, energy"),
+        (("--raw", "16000"), "give - too"),
+        (("-", "--raw", "7"), "must lie in 8000..192000"),
+        (("--long", "--words", "a"), "--long finds several"),
+        (("",), "must not be empty"),
     ],
 )
 def test_wrong_usage_is_status_2(model, sounds, options, says):
@@ -235,14 +251,15 @@ def test_what_a_person_gets_wrong_with_the_model(model, sounds, tmp_path):
     for arguments, says in (
         ((tmp_path / "none.safetensors", sounds), "none.safetensors does not exist"),
         ((text, sounds), "not a readable safetensors"),
-        ((model, sounds, "--precision", "fp8"), "fp8"),
-        ((model, sounds, "--abstain-below", "2"), "abstain_below must lie in 0..1"),
-        ((model, sounds, "--words-from", tmp_path / "no"), "--words-from must be a folder"),
+        ((model, sounds, "--words-from", tmp_path / "no"), "no does not exist"),
+        ((model, sounds, "--words-from", text), "--words-from must be a folder, or a .csv"),
+        (("owner/name", sounds / "a.wav"), "owner/name is no file or folder here"),
     ):
         said = refused(1, "predict", *arguments)
         assert said.startswith("error: ")
         assert says in said
     assert "SOUND" in refused(2, "predict", model)
+    assert "the model comes first" in refused(2, "predict", sounds / "a.wav", model)
 
 
 def test_a_reader_that_has_seen_enough(model, sounds):
@@ -264,14 +281,14 @@ def test_help_says_the_exit_statuses():
 
 
 def test_inputs_and_names(sounds):
-    assert [str(i.inside) for i in find_inputs([sounds])] == ["a.wav", "b.wav", "deep/c.wav"]
+    assert [str(i.inside) for i in find_inputs([str(sounds)])] == ["a.wav", "b.wav", "deep/c.wav"]
     assert short_names(["x/a.wav", "-", "x/y/b.wav"]) == ["a.wav", "-", "y/b.wav"]
     assert short_names(["/x/a.wav", "b.wav"]) == ["/x/a.wav", "b.wav"]
     assert summary([Answer("a", "", None, "bad")], LABELS, "cpu") == "1 sound: 1 failed (cpu)"
 
 
 def test_examples_in_docstrings():
-    for module in (microphone, predict_table, terminal):
+    for module in (microphone, predict_output, predict_table, streams, terminal):
         tried = doctest.testmod(module)
         assert tried.attempted
         assert not tried.failed
