@@ -102,7 +102,7 @@ def info(
         bool, typer.Option("--json", help="One JSON object instead of a table.")
     ] = False,
 ) -> None:
-    """Print every fact about this build and this machine, and what it lacks."""
+    """Print what this build and this machine have, and what they lack."""
     from gban_edge.info import show
 
     show(as_json)
@@ -116,9 +116,13 @@ def add(panel: str, command: Callable[..., Any], epilog: str, **settings: Any) -
 add(PEOPLE, demo_cli.demo, demo_cli.EPILOG)
 add(PEOPLE, predict_cli.predict, predict_cli.EPILOG)
 add(PEOPLE, listen_cli.listen, listen_cli.EPILOG)
-add(PEOPLE, serve, SERVE)
+add(
+    PEOPLE, serve, SERVE, short_help="Answer over HTTP and WebSocket, with a page for the browser."
+)  # fmt: skip
 add(DEPLOY, info, STATUS.format("printed", "it could not be written"))
 add(DEPLOY, export, STATUS.format("written", "the model cannot be read, or the file not written"))
 add(DEPLOY, build_cli.build, STATUS.format("built", "TensorRT, the GPU or the file refuses"))
-add(DEPLOY, bench_cli.bench, bench_cli.EPILOG)
-add(LEARN, train_cli.train, train_cli.EPILOG, context_settings=train_cli.CONTEXT)
+add(DEPLOY, bench_cli.bench, bench_cli.EPILOG,
+    short_help="Measure a model's latency, throughput and energy.")  # fmt: skip
+add(LEARN, train_cli.train, train_cli.EPILOG, context_settings=train_cli.CONTEXT,
+    short_help="Train and cross-validate, in a checkout of the sources.")  # fmt: skip

@@ -82,7 +82,10 @@ def listen(
     precision: Precision = None,
     threads: Threads = 1,
 ) -> None:  # fmt: skip
-    """Say the emotion of what is being said into the microphone; no sound is kept."""
+    """Say the emotion of what is said into the microphone, live.
+
+    Emotion is estimated on this machine; no sound is kept or sent.
+    """
     if not devices:
         check_usage(model, device, words_source, file, fast)
     from gban_edge import listen_run

@@ -132,7 +132,7 @@ class Microphone:
 
     def _trouble(self, device: int | str | None, error: Exception) -> str:
         lines = list_devices(self._module)
-        there = "; ".join(" ".join(line.split()) for line in lines) or "none at all"
+        there = "; ".join(" ".join(line.split()) for line in lines) or "none at all, plug one in"
         what = "no microphone" if device is None else f"device {device!r} cannot be used"
         return (
             f"{what} ({error}). Sound devices: {there}. Choose one that has inputs with --device, "

@@ -18,16 +18,14 @@ from gban_edge.streams import printable
 from gban_edge.terminal import DIM, percent, shares, text
 
 WIDE, MIDDLE = 110, 78  # below MIDDLE a sound takes several lines
-BAR = 3
+SOUND = ("a_s", "h_s")
 FEW = 4  # classes: the bars of more would not fit in a line
 SHARES = (
     "a_s, h_s: how much of 100 the sound counted, the rest the words; among the aligned vectors "
     "and among the last states"
 )
-NO_WORDS = (
-    "heard by sound alone: {}; the model has learnt from sound and words: give --words, "
-    "--words-from, --asr, or x.txt beside x.wav"
-)
+NO_WORDS = "heard by sound alone: {}; the model has learnt from sound and words: give {}"
+WAYS = "--words, --words-from, --asr, or x.txt beside x.wav"
 CUT = "sound cut"
 LONG = " (--long hears recordings of any length)"
 
@@ -68,7 +66,8 @@ def _table(answers: Sequence[Answer], width: int, meant: Mapping[str, str], word
         table.add_column("meant", no_wrap=True)
     table.add_column("emotion", no_wrap=True)
     table.add_column("probabilities", no_wrap=True)
-    table.add_column("a_s h_s", justify="right", no_wrap=True)
+    for name in SOUND:
+        table.add_column(name, justify="right", no_wrap=True)
     table.add_column("length", justify="right", no_wrap=True)
     if words:
         side: JustifyMethod = "left" if wide else "right"
@@ -89,8 +88,8 @@ def _cells(answer: Answer, name: str, wide: bool, meant: Mapping[str, str]) -> l
         Text(name),
         *([Text(meant.get(answer.file, ""))] if meant else []),
         Text.assemble(emotion(result), f" {percent(result.confidence)}"),
-        _bars(result, wide),
-        Text(sound_shares(result)),
+        _bars(result),
+        *(Text(share) for share in sound_shares(result)),
         Text(when(answer)),
         said,
     ]
@@ -103,11 +102,10 @@ def when(answer: Answer) -> str:
     return f"{answer.result.seconds:.1f} s" if answer.result is not None else ""
 
 
-def sound_shares(result: Result) -> str:
-    """What the sound counted among the aligned vectors and the last states: "49  52"."""
-    if result.contributions is None:
-        return "-"
-    return "  ".join(f"{result.contributions[name] * 100:3.0f}" for name in ("a_s", "h_s"))
+def sound_shares(result: Result) -> list[str]:
+    """What the sound counted among the aligned vectors and the last states, of 100."""
+    gates = result.contributions
+    return ["-" if gates is None else f"{gates[name] * 100:.0f}" for name in SOUND]
 
 
 def emotion(result: Result) -> Text:
@@ -117,13 +115,13 @@ def emotion(result: Result) -> Text:
     return text(result.label, "bold")
 
 
-def _bars(result: Result, wide: bool = False) -> Text:
-    """In one line where it fits; of many classes the most probable."""
+def _bars(result: Result) -> Text:
+    """In one line; of many classes the most probable."""
     probabilities = result.probabilities
     if len(probabilities) > FEW:
         best = sorted(probabilities, key=lambda name: -probabilities[name])[:FEW]
         probabilities = {name: probabilities[name] for name in best}
-    return shares(probabilities, BAR if wide else 1)
+    return shares(probabilities)
 
 
 def _narrow(
@@ -140,12 +138,12 @@ def _narrow(
         )
         if answer.file in meant:
             head.append(f"  (meant: {meant[answer.file]})")
-        lines = [_bars(result)]
+        lines, counted = [_bars(result)], ""
         if result.contributions is not None:
-            a_s, h_s = sound_shares(result).split()
-            lines[0].append(f"  a_s {a_s}  h_s {h_s}")
+            a_s, h_s = sound_shares(result)
+            counted = f", a_s {a_s}, h_s {h_s}"
         said = (f', "{answer.words}"' if answer.words else ", no words") if words else ""
-        lines.append(text(f"{when(answer)}{said}", DIM))
+        lines.append(text(f"{when(answer)}{counted}{said}", DIM))
         table.add_row(Group(head, *(Padding(line, (0, 0, 0, 2)) for line in lines)))
     return table
 
@@ -180,4 +178,5 @@ def _lacking(answers: Sequence[Answer]) -> list[str]:
     """How to give words, where a network that weighs them against the sound had none."""
     count = sum(not a.words and a.result is not None and a.result.contributions is not None
                 for a in answers)  # fmt: skip
-    return [NO_WORDS.format(f"{count} of {len(answers)}")] if count else []
+    ways = "--asr" if any(answer.span is not None for answer in answers) else WAYS
+    return [NO_WORDS.format(f"{count} of {len(answers)}", ways)] if count else []

@@ -46,20 +46,13 @@ def percent(value: float) -> str:
     return f"{value * 100:.0f} %"
 
 
-def shares(probabilities: Mapping[str, float], cells: int, separator: str = " ") -> Text:
-    """Every class with a bar of its probability, the greatest in bold.
-
-    ``cells`` is the length of a bar; with 1 it stands upright, and no number is beside it.
-    """
+def shares(probabilities: Mapping[str, float]) -> Text:
+    """Every class with an upright bar of its probability, the greatest in bold."""
     best = max(probabilities, key=probabilities.__getitem__)
     line = Text()
     for i, (label, value) in enumerate(probabilities.items()):
-        style = BEST if label == best else DIM
-        line.append(separator if i else "")
-        if cells == 1:
-            line.append(f"{printable(label)} {column(value)}", style)
-        else:
-            line.append(f"{printable(label)} {bar(value, cells)} {value * 100:3.0f}", style)
+        line.append(" " if i else "")
+        line.append(f"{printable(label)} {column(value)}", BEST if label == best else DIM)
     return line
 
 

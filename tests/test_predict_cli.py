@@ -23,6 +23,7 @@ from gban_edge import (
 from gban_edge.predict_inputs import find_inputs
 from gban_edge.predict_output import Answer, csv_header, csv_line, summary
 from gban_edge.predict_table import short_names, show
+from gban_edge.predict_words import open_lookup
 
 LABELS = ["ang", "hap", "neu", "sad"]
 
@@ -99,6 +100,67 @@ def test_words_from_a_folder_that_mirrors_the_sounds(model, sounds, tmp_path):
     assert c["words"] == "w2"
 
 
+def test_words_from_a_table(model, sounds, tmp_path):
+    table = tmp_path / "t.csv"
+    c = sounds / "deep" / "c.wav"
+    table.write_text(f'words,file,x\n"w5, w6",{c},1\nw7,a.wav,2\n')
+    done = command("predict", model, sounds, "--words-from", table, "--json")
+    assert [o.get("words") for o in objects(done)] == ["w7", None, "w5, w6"]
+    assert_clean_error(done, f"{table} has no words of {sounds / 'b.wav'}")
+    assert done.returncode == 1
+    out = tmp_path / "out.csv"  # what --csv writes can be given back
+    command("predict", model, sounds, "--csv", "-o", out)
+    done = command("predict", model, sounds, "--words-from", out, "--json")
+    assert [o["words"] for o in objects(done)] == ["", "w3 w4 w5", ""]
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("path,words\n", "must have the columns file and words, got path, words"),
+        ("", "got none"),
+        ("file,words\na.wav\n", "line 2: cut short"),
+        ("file,words\na.wav,x\na.wav,y\n", "line 3: a.wav has other words in a line above"),
+        ("file,words\na/a.wav,x\nb/a.wav,y\n", "several files a.wav"),
+        (b"file,words\n\xff\xfe,x\n", "not a CSV file in UTF-8"),
+    ],
+)
+def test_a_table_that_is_wrong(tmp_path, text, says):
+    table = tmp_path / "t.csv"
+    table.write_bytes(text if isinstance(text, bytes) else text.encode())
+    (one,) = find_inputs(["c/a.wav"])
+    with pytest.raises(ValueError, match=says):
+        open_lookup(table).of(one)
+
+
+def test_a_long_recording(model, sounds, tmp_path):
+    rng = np.random.default_rng(8)
+    pause = 1e-4 * rng.standard_normal(24000)
+    parts = [pause, speech_like(rng, 30000), pause, speech_like(rng, 24000), pause]
+    talk = write_wav(tmp_path / "talk.wav", np.concatenate(parts))
+    quiet = write_wav(tmp_path / "quiet.wav", pause)
+    long = ("predict", model, talk, quiet, "--long", "--vad", "energy")
+    done = command(*long, "--json")
+    assert done.returncode == 1
+    assert f"error: {quiet}: nobody speaks in it" in done.stderr
+    *found, failed = objects(done)
+    assert set(failed) == {"file", "error"}
+    expected = EmotionRecognizer.from_pretrained(model).recognize_long(talk, vad="energy")
+    assert [(o["start"], o["end"]) for o in found] == [
+        (round(one.start, 3), round(one.end, 3)) for one in expected
+    ]
+    assert [o["probabilities"] for o in found] == [one.result.probabilities for one in expected]
+    assert len(found) == 2
+    rows = list(csv.DictReader(io.StringIO(command(*long, "--csv").stdout)))
+    assert [row["start"] for row in rows] == [*(f"{o['start']:.3f}" for o in found), ""]
+    assert rows[2]["error"] == failed["error"]
+    table = command(*long).stdout
+    assert f"{found[1]['start']:.1f}-{found[1]['end']:.1f} s" in table
+    assert "2 utterances in 2 sounds: " in table
+    assert "--long hears recordings of any length" in command("predict", model, write_wav(
+        tmp_path / "ten.wav", np.tile(speech_like(rng, 16000), 10))).stdout  # fmt: skip
+
+
 def test_csv(model, sounds, tmp_path):
     out = tmp_path / "new" / "x.csv"
     done = command("predict", model, sounds, "--csv", "-o", out, "--abstain-below", "1")
@@ -142,7 +204,7 @@ def test_a_bad_file_does_not_end_it(model, sounds, tmp_path):
     assert [set(o) for o in (first, third, fourth)] == [{"file", "error"}] * 3
 
 
-@pytest.mark.parametrize("width", [60, 80, 120])
+@pytest.mark.parametrize("width", [40, 80, 120])
 def test_the_table_fits(model, sounds, width):
     done = command("predict", model, sounds, width=width)
     assert done.returncode == 0, done.stderr
@@ -281,6 +343,12 @@ def test_help_says_the_exit_statuses():
 
 
 def test_inputs_and_names(sounds):
+    everything = [str(path) for path in sorted(sounds.iterdir())]  # folder/*
+    assert [i.path.name for i in find_inputs(everything)] == [
+        "._a.wav", ".hidden", "a.wav", "b.wav", "c.wav", "notes.md"
+    ]  # fmt: skip
+    assert [i.path.name for i in find_inputs([f"{sounds}/*.wav"])] == ["a.wav", "b.wav"]
+    assert [i.path.name for i in find_inputs([f"{sounds}/*.ogg"])] == ["*.ogg"]
     assert [str(i.inside) for i in find_inputs([str(sounds)])] == ["a.wav", "b.wav", "deep/c.wav"]
     assert short_names(["x/a.wav", "-", "x/y/b.wav"]) == ["a.wav", "-", "y/b.wav"]
     assert short_names(["/x/a.wav", "b.wav"]) == ["/x/a.wav", "b.wav"]
