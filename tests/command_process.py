@@ -34,6 +34,14 @@ def refused(status: int, *arguments: object) -> str:
     return done.stderr
 
 
+def here(*arguments: object, width: int = 100) -> subprocess.CompletedProcess[str]:
+    """As :func:`command`, in this process: what imports cost is saved."""
+    done = CliRunner(env={"COLUMNS": str(width)}).invoke(app, [str(a) for a in arguments])
+    if done.exception is not None and not isinstance(done.exception, SystemExit):
+        raise done.exception
+    return subprocess.CompletedProcess(arguments, done.exit_code, done.stdout, done.stderr)
+
+
 def environment(width: int = 100, **more: str) -> dict[str, str]:
     return {**plain_environment(), "PYTHONPATH": str(ROOT), "COLUMNS": str(width),
             "PYTHONIOENCODING": "utf-8", **more}  # fmt: skip

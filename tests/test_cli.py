@@ -54,12 +54,9 @@ def test_version():
     ("typed", "completions"),
     [
         ("gban-edge pre", ["predict"]),
-        ("gban-edge predict m --backend o", ["onnxruntime"]),
         ("gban-edge predict m --precision ", ["fp32", "fp16", "int8"]),
-        ("gban-edge listen m --asr s", ["sherpa:"]),
         ("gban-edge bench m --wait ", ["spin", "block"]),
         ("gban-edge predict ", []),  # then the shell completes files
-        ("gban-edge export ", []),
     ],
 )
 def test_completion(typed, completions):

@@ -201,7 +201,7 @@ def test_a_microphone_that_stops(monkeypatch):
     fake = FakeSounddevice()
     with (
         Microphone(None, fake) as microphone,
-        pytest.raises(RuntimeError, match="'USB mic' stopped: unplugged.*--list-devices"),
+        pytest.raises(RuntimeError, match=r"'USB mic' stopped: unplugged.*--list-devices"),
     ):
         list(microphone)
     fake.active = True  # of a driver that never says that its device is gone
@@ -213,7 +213,7 @@ def test_a_microphone_that_does_not_start():
     fake = FakeSounddevice()
     fake.trouble = PortAudioError("Device unavailable")
     with (
-        pytest.raises(RuntimeError, match="'USB mic' does not start .Device unavailable"),
+        pytest.raises(RuntimeError, match=r"'USB mic' does not start .Device unavailable"),
         Microphone(None, fake),
     ):
         pass

@@ -8,7 +8,7 @@ import subprocess
 
 import numpy as np
 import pytest
-from command_process import command, environment, program, refused, small_model, write_wav
+from command_process import command, environment, here, program, refused, small_model, write_wav
 from helpers import assert_clean_error, speech_like
 from rich.console import Console
 
@@ -23,7 +23,6 @@ from gban_edge import (
 from gban_edge.predict_inputs import find_inputs
 from gban_edge.predict_output import Answer, csv_header, csv_line, summary
 from gban_edge.predict_table import short_names, show
-from gban_edge.predict_words import open_lookup
 
 LABELS = ["ang", "hap", "neu", "sad"]
 
@@ -68,102 +67,15 @@ def test_json_of_a_folder_is_what_the_recogniser_says(model, sounds):
 
 
 def test_order_is_that_of_the_arguments(model, sounds):
-    done = command("predict", model, sounds / "b.wav", sounds / "deep", sounds / "a.wav", "--json")
+    done = here("predict", model, sounds / "b.wav", sounds / "deep", sounds / "a.wav", "--json")
     assert [o["file"] for o in objects(done)] == [
         str(sounds / name) for name in ("b.wav", "deep/c.wav", "a.wav")
     ]
 
 
-def test_where_words_come_from(model, sounds, tmp_path):
-    def words(*options):
-        done = command("predict", model, sounds / "b.wav", "--json", *options)
-        return objects(done)[0]["words"], objects(done)[0]["probabilities"]
-
-    (tmp_path / "b.txt").write_text("w7 w8")
-    recognizer = EmotionRecognizer.from_pretrained(model)
-    for options, said in (
-        ((), "w3 w4 w5"), (("--words", "w9"), "w9"), (("--no-words",), ""),
-        (("--words-from", tmp_path), "w7 w8"),
-    ):  # fmt: skip
-        expected = recognizer(sounds / "b.wav", said).probabilities
-        assert words(*options) == (said, expected)
-
-
-def test_words_from_a_folder_that_mirrors_the_sounds(model, sounds, tmp_path):
-    (tmp_path / "deep").mkdir()
-    (tmp_path / "deep" / "c.txt").write_text("w2")
-    done = command("predict", model, sounds, "--words-from", tmp_path, "--json")
-    assert done.returncode == 1
-    a, b, c = objects(done)
-    assert "a.txt do not exist" in a["error"]
-    assert "b.txt do not exist" in b["error"]
-    assert c["words"] == "w2"
-
-
-def test_words_from_a_table(model, sounds, tmp_path):
-    table = tmp_path / "t.csv"
-    c = sounds / "deep" / "c.wav"
-    table.write_text(f'words,file,x\n"w5, w6",{c},1\nw7,a.wav,2\n')
-    done = command("predict", model, sounds, "--words-from", table, "--json")
-    assert [o.get("words") for o in objects(done)] == ["w7", None, "w5, w6"]
-    assert_clean_error(done, f"{table} has no words of {sounds / 'b.wav'}")
-    assert done.returncode == 1
-    out = tmp_path / "out.csv"  # what --csv writes can be given back
-    command("predict", model, sounds, "--csv", "-o", out)
-    done = command("predict", model, sounds, "--words-from", out, "--json")
-    assert [o["words"] for o in objects(done)] == ["", "w3 w4 w5", ""]
-
-
-@pytest.mark.parametrize(
-    ("text", "says"),
-    [
-        ("path,words\n", "must have the columns file and words, got path, words"),
-        ("", "got none"),
-        ("file,words\na.wav\n", "line 2: cut short"),
-        ("file,words\na.wav,x\na.wav,y\n", "line 3: a.wav has other words in a line above"),
-        ("file,words\na/a.wav,x\nb/a.wav,y\n", "several files a.wav"),
-        (b"file,words\n\xff\xfe,x\n", "not a CSV file in UTF-8"),
-    ],
-)
-def test_a_table_that_is_wrong(tmp_path, text, says):
-    table = tmp_path / "t.csv"
-    table.write_bytes(text if isinstance(text, bytes) else text.encode())
-    (one,) = find_inputs(["c/a.wav"])
-    with pytest.raises(ValueError, match=says):
-        open_lookup(table).of(one)
-
-
-def test_a_long_recording(model, sounds, tmp_path):
-    rng = np.random.default_rng(8)
-    pause = 1e-4 * rng.standard_normal(24000)
-    parts = [pause, speech_like(rng, 30000), pause, speech_like(rng, 24000), pause]
-    talk = write_wav(tmp_path / "talk.wav", np.concatenate(parts))
-    quiet = write_wav(tmp_path / "quiet.wav", pause)
-    long = ("predict", model, talk, quiet, "--long", "--vad", "energy")
-    done = command(*long, "--json")
-    assert done.returncode == 1
-    assert f"error: {quiet}: nobody speaks in it" in done.stderr
-    *found, failed = objects(done)
-    assert set(failed) == {"file", "error"}
-    expected = EmotionRecognizer.from_pretrained(model).recognize_long(talk, vad="energy")
-    assert [(o["start"], o["end"]) for o in found] == [
-        (round(one.start, 3), round(one.end, 3)) for one in expected
-    ]
-    assert [o["probabilities"] for o in found] == [one.result.probabilities for one in expected]
-    assert len(found) == 2
-    rows = list(csv.DictReader(io.StringIO(command(*long, "--csv").stdout)))
-    assert [row["start"] for row in rows] == [*(f"{o['start']:.3f}" for o in found), ""]
-    assert rows[2]["error"] == failed["error"]
-    table = command(*long).stdout
-    assert f"{found[1]['start']:.1f}-{found[1]['end']:.1f} s" in table
-    assert "2 utterances in 2 sounds: " in table
-    assert "--long hears recordings of any length" in command("predict", model, write_wav(
-        tmp_path / "ten.wav", np.tile(speech_like(rng, 16000), 10))).stdout  # fmt: skip
-
-
 def test_csv(model, sounds, tmp_path):
     out = tmp_path / "new" / "x.csv"
-    done = command("predict", model, sounds, "--csv", "-o", out, "--abstain-below", "1")
+    done = here("predict", model, sounds, "--csv", "-o", out, "--abstain-below", "1")
     assert (done.returncode, done.stdout) == (0, ""), done.stderr
     rows = list(csv.DictReader(out.open(newline="")))
     assert [row["file"] for row in rows] == [
@@ -192,7 +104,7 @@ def test_a_bad_file_does_not_end_it(model, sounds, tmp_path):
     missing = tmp_path / "missing.wav"
     empty = tmp_path / "empty"
     empty.mkdir()
-    done = command("predict", model, text, sounds / "a.wav", missing, empty, "--json")
+    done = here("predict", model, text, sounds / "a.wav", missing, empty, "--json")
     for says in (
         f"error: {text}: not a readable sound file", f"error: sound file {missing} does not exist",
         f"error: folder {empty} holds no sound file", "3 of 4 sounds failed",
@@ -206,7 +118,7 @@ def test_a_bad_file_does_not_end_it(model, sounds, tmp_path):
 
 @pytest.mark.parametrize("width", [40, 80, 120])
 def test_the_table_fits(model, sounds, width):
-    done = command("predict", model, sounds, width=width)
+    done = here("predict", model, sounds, width=width)
     assert done.returncode == 0, done.stderr
     recognizer = EmotionRecognizer.from_pretrained(model)
     for name, words in (("a.wav", ""), ("b.wav", "w3 w4 w5"), ("deep/c.wav", "")):
@@ -221,16 +133,16 @@ def test_the_table_fits(model, sounds, width):
 
 
 def test_not_sure(model, sounds):
-    done = command("predict", model, sounds, "--abstain-below", "1", width=80)
+    done = here("predict", model, sounds, "--abstain-below", "1", width=80)
     assert done.stdout.count("not sure ") == 4  # three rows and the summary
     assert "3 sounds: 3 not sure" in done.stdout
 
 
 def test_labels_are_the_models_own(sounds, tmp_path):
     other = small_model(tmp_path / "o.safetensors", ("bored", "keen [x]", "calm", "tense"))
-    done = command("predict", other, sounds / "a.wav", "--json")
+    done = here("predict", other, sounds / "a.wav", "--json")
     assert list(objects(done)[0]["probabilities"]) == ["bored", "keen [x]", "calm", "tense"]
-    done = command("predict", other, sounds / "a.wav", width=120)
+    done = here("predict", other, sounds / "a.wav", width=120)
     for name in ("bored", "keen [x]", "calm", "tense"):
         assert name in done.stdout
 
@@ -247,7 +159,7 @@ def test_many_classes_are_shown_by_the_most_probable(model, sounds):
 
 def test_a_sound_that_was_cut_is_noted(model, tmp_path):
     long = write_wav(tmp_path / "long.wav", speech_like(np.random.default_rng(1), 160000))
-    done = command("predict", model, long)
+    done = here("predict", model, long)
     assert "sound cut at 7.5 s of 10.0 s" in done.stdout
 
 
@@ -337,16 +249,15 @@ def test_a_reader_that_has_seen_enough(model, sounds):
 
 
 def test_help_says_the_exit_statuses():
-    done = command("predict", "--help", width=80)
+    done = here("predict", "--help", width=80)
     assert done.returncode == 0
     assert "Exit status: 0 all sounds heard" in done.stdout
 
 
 def test_inputs_and_names(sounds):
-    everything = [str(path) for path in sorted(sounds.iterdir())]  # folder/*
-    assert [i.path.name for i in find_inputs(everything)] == [
-        "._a.wav", ".hidden", "a.wav", "b.wav", "c.wav", "notes.md"
-    ]  # fmt: skip
+    shown = [str(path) for path in sorted(sounds.iterdir()) if path.name[0] != "."]  # folder/*
+    names = ["a.wav", "b.wav", "c.wav", "notes.md"]
+    assert [i.path.name for i in find_inputs(shown)] == names
     assert [i.path.name for i in find_inputs([f"{sounds}/*.wav"])] == ["a.wav", "b.wav"]
     assert [i.path.name for i in find_inputs([f"{sounds}/*.ogg"])] == ["*.ogg"]
     assert [str(i.inside) for i in find_inputs([str(sounds)])] == ["a.wav", "b.wav", "deep/c.wav"]
