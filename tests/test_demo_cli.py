@@ -148,13 +148,6 @@ def test_wrong_usage():
     assert done.returncode == 1
 
 
-def test_train_hands_all_options_over():
-    helped = command("train", "--help", width=100)
-    assert helped.returncode == 0, helped.stderr
-    for option in ("--iemocap", "--word-dropout", "--ray"):
-        assert option in helped.stdout
-
-
 def test_without_a_checkout(tmp_path):
     """The package copied to where an installed one would be."""
     site = tmp_path / "site"
@@ -172,6 +165,11 @@ def test_without_a_checkout(tmp_path):
     (tmp_path / "checkout" / "train" / "run_folds.py").write_text(
         "import sys\nprint(sys.argv[1:])\nsys.exit(7)\n"
     )
+    helped = subprocess.run(
+        program("train", "--help"), capture_output=True, text=True,
+        cwd=tmp_path / "checkout", env={**environment(), "PYTHONPATH": str(site)},
+    )  # fmt: skip
+    assert helped.stdout == "['--help']\n", helped.stderr
     done = subprocess.run(
         program("train", "--any", "a b", "--out=x"), capture_output=True, text=True,
         cwd=tmp_path / "checkout", env={**environment(), "PYTHONPATH": str(site)},
