@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from gban_edge import words
-from gban_edge.words import WordSource
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from gban_edge.words import WordSource
 
 ALLOWED = "pocketsphinx or sherpa:FOLDER"
 
@@ -23,6 +25,8 @@ def open_word_source(text: str) -> WordSource:
         FileNotFoundError: the folder, or what it must hold, does not exist.
         RuntimeError: its package is not installed; names the pip command.
     """
+    from gban_edge import words
+
     check_word_source(text)
     if text == "pocketsphinx":
         return words.pocketsphinx()

@@ -37,7 +37,7 @@ def require(modules: Sequence[str], what: str) -> None:
     if missing:
         raise RuntimeError(
             f"{what} needs {', '.join(missing)}, not installed here: "
-            "pip install 'gban-edge[train]', or `make setup` in the checkout"
+            'pip install "gban-edge[train]", or `make setup` in the checkout'
         )
 
 

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from gban_edge.checkout import SPEAKING, find_checkout, hand_over, require
+from gban_edge.options import between, shells_files
 from gban_edge.told import told
 
 EPILOG = (
@@ -20,18 +21,31 @@ EPILOG = (
 def demo(
     model: Annotated[
         Path | None,
-        typer.Option(help="A model file; else the newest that runs/ has of the built-in corpus."),
+        typer.Option(
+            help="A model file; else the newest that runs/ has of the built-in corpus.",
+            autocompletion=shells_files,
+        ),
     ] = None,
-    clips: Annotated[int, typer.Option(min=1, max=40, help="How many to speak.")] = 8,
-    seed: Annotated[int, typer.Option(min=1, help="Another number, other sentences.")] = 1,
+    clips: Annotated[
+        int, typer.Option(help="How many to speak, 1 to 40.", callback=between(1, 40))
+    ] = 8,
+    seed: Annotated[
+        int, typer.Option(help="Another number, other sentences.", callback=between(1, 2**32))
+    ] = 1,
     retrain: Annotated[
         bool, typer.Option("--retrain", help="Train although there is a model.")
     ] = False,
     save: Annotated[
-        Path | None, typer.Option(help="Folder for the clips; else none is written.")
+        Path | None,
+        typer.Option(
+            help="Folder for the clips; else none is written.", autocompletion=shells_files
+        ),
     ] = None,
 ) -> None:
-    """Train on the built-in corpus, or take a model that was, and hear a few new clips."""
+    """Hear a few clips with a model; train it first, if there is none.
+
+    The corpus is built in and synthetic: nothing is downloaded. Needs a checkout of the sources.
+    """
     script = find_checkout() / "train" / "demo.py"
     if model is not None and retrain:
         raise typer.BadParameter("exclude each other", param_hint="--model and --retrain")

@@ -5,7 +5,9 @@ from __future__ import annotations
 import hashlib
 import json
 import platform
+import shutil
 import sys
+import textwrap
 from pathlib import Path
 from typing import Any
 
@@ -118,11 +120,25 @@ def kernel_sources(root: Path = ROOT) -> str:
     return hashlib.sha256(listing.encode()).hexdigest()[:16]
 
 
-def main() -> None:
+def show(as_json: bool = False) -> None:
+    """Print the facts, folded to the width of a terminal; elsewhere a line each, or as JSON."""
     rows = facts()
-    width = max(len(name) for name, _ in rows)
+    if as_json:
+        print(json.dumps(dict(rows), indent=1, ensure_ascii=False))
+        return
+    indent = max(len(name) for name, _ in rows) + 2
+    terminal = sys.stdout.isatty()
+    width = shutil.get_terminal_size().columns
     for name, value in rows:
-        print(f"{name:<{width}}  {value}")
+        if terminal and width >= 2 * indent:
+            value = textwrap.fill(
+                value, width - indent, break_long_words=True, break_on_hyphens=False
+            ).replace("\n", "\n" + " " * indent)
+        print(f"{name:<{indent}}{value}")
+
+
+def main() -> None:
+    show()
 
 
 if __name__ == "__main__":

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from typing import Any
 
-from rich.console import Group, RenderableType
+from rich.cells import cell_len
+from rich.console import Console, ConsoleOptions, Group, RenderableType, RenderResult
 from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
@@ -14,11 +16,17 @@ from gban_edge.predict_output import UNSURE
 from gban_edge.predict_table import emotion
 from gban_edge.runtime.result import Result
 from gban_edge.stream import Event, Level, SpeechEnded, SpeechStarted
-from gban_edge.terminal import BEST, DIM, bar, level, percent
+from gban_edge.streams import printable
+from gban_edge.terminal import BEST, DIM, bar, level, percent, text
 
 GATES = {"a_s": "aligned", "h_s": "last states"}
 NOTICE = "Emotion is being estimated from voice. Nothing is kept or sent."
-NO_WORDS = "none: by sound alone"
+NO_WORDS = "none: by sound alone (--asr recognises words)"
+CELLS = 20  # of a bar, half of them where the panel is narrow
+NARROW = 60
+MOST = 8  # classes that a panel has room for
+Row = tuple[str, Text]
+BLANK: Row = ("", Text(""))
 
 
 def event_dict(event: Event) -> dict[str, Any]:
@@ -82,34 +90,35 @@ class View:
             self._ended = event
             self.utterances += 1
 
-    def __rich__(self) -> Panel:
-        """The panel."""
-        parts: list[RenderableType] = [self._meter()]
-        if self._ended is not None:
-            parts += [Text(""), self._utterance(self._ended), _bars(self._ended.result)]
-        parts += [Text(""), Text(NOTICE, style=DIM), Text(self._facts(), style=DIM)]
-        if self.lost:
-            parts.append(Text(f"{self.lost} blocks of sound lost: too slow", style="red"))
-        return Panel(Group(*parts), title="gban-edge listen, Ctrl-C ends it", title_align="left")
-
-    def _meter(self) -> Table:
-        rms = self._level.rms
-        if self._level.speaking:
-            state = Text("speech", style="bold green")
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        cells = CELLS if options.max_width >= NARROW else CELLS // 2
+        rows: list[Row] = [("", Text(NOTICE, style="bold")), BLANK, self._meter(cells), BLANK]
+        if self._ended is None:
+            rows.append(("emotion", Text("say something", style=DIM)))
         else:
-            state = Text("quiet", style=DIM)
-        return _rows([("sound", Text.assemble(f"▕{bar(level(rms), 20)}▏ ", state))])
+            rows += [*self._utterance(self._ended), *_gauges(self._ended.result, cells)]
+        if self.lost:
+            lost = f"{self.lost} blocks of sound lost: this machine is too slow"
+            rows.append(("", Text(lost, style="red")))
+        rows += [BLANK, ("", text(self._facts(), DIM))]
+        yield Panel(_laid_out(rows), title="gban-edge listen, Ctrl-C ends it", title_align="left")
 
-    def _utterance(self, ended: SpeechEnded) -> Table:
+    def _meter(self, cells: int) -> Row:
+        speaking = self._level.speaking
+        state = Text("speech", style="bold green") if speaking else Text("quiet", style=DIM)
+        return "sound", Text.assemble(f"▕{bar(level(self._level.rms), cells)}▏ ", state)
+
+    def _utterance(self, ended: SpeechEnded) -> list[Row]:
         result = ended.result
-        said = Text(ended.words, style=BEST) if ended.words else Text(self._no_words(), style=DIM)
-        when = f"{ended.start:.1f} to {ended.end:.1f} s (utterance {self.utterances})"
-        after = f"{latency(ended)} after its end was known"
-        rows = [("emotion", Text.assemble(emotion(result), f" {percent(result.confidence)}")),
-                ("words", said), ("heard", Text(when)), ("latency", Text(after))]  # fmt: skip
-        if result.notes:
-            rows.append(("notes", Text("; ".join(result.notes))))
-        return _rows(rows)
+        said = text(ended.words, BEST) if ended.words else Text(self._no_words(), style=DIM)
+        when = f"{ended.start:.1f} to {ended.end:.1f} s, utterance {self.utterances}"
+        rows = [
+            ("emotion", Text.assemble(emotion(result), f" {percent(result.confidence)}")),
+            ("words", said),
+            ("heard", Text(when)),
+            ("latency", Text(f"{latency(ended)}, from when its end was known")),
+        ]
+        return rows + ([("notes", text("; ".join(result.notes)))] if result.notes else [])
 
     def _no_words(self) -> str:
         return "none understood" if self._from else NO_WORDS
@@ -119,25 +128,36 @@ class View:
         return f"{self._source}; speech found by {self._vad}{words}; {self._backend}"
 
 
-def _bars(result: Result) -> Table:
-    """Every class, then what sound and words counted in both groups."""
-    table = Table.grid(padding=(0, 1))
-    best = max(result.probabilities, key=result.probabilities.__getitem__)
+def _gauges(result: Result, cells: int) -> list[Row]:
+    """The most probable classes, in the model's order, then how sound and words counted."""
+    best = sorted(result.probabilities, key=lambda name: -result.probabilities[name])
+    rows: list[Row] = [BLANK]
     for label, value in result.probabilities.items():
-        style = BEST if label == best else DIM
-        table.add_row(Text(label, style), Text(bar(value, 20), style), Text(percent(value), style))
+        if label in best[:MOST]:
+            style = BEST if label == best[0] else DIM
+            gauge = Text(f"{bar(value, cells)} {value * 100:3.0f} %", style)
+            rows.append((label, gauge))
     if result.contributions is not None:
+        rows.append(BLANK)
         for name, group in GATES.items():
-            share = result.contributions[name]
-            text = f"sound {share * 100:.0f} : {100 - round(share * 100)} words ({group})"
-            table.add_row(Text(name), Text(bar(share, 20)), Text(text))
-    return table
+            sound = round(result.contributions[name] * 100)
+            share = bar(result.contributions[name], cells)
+            rest = f" words, {group}" if cells == CELLS else ""
+            rows.append((name, Text(f"{share} sound {sound} : {100 - sound}{rest}")))
+    return rows
 
 
-def _rows(rows: list[tuple[str, Text]]) -> Table:
-    table = Table.grid(padding=(0, 2))
-    table.add_column(style="cyan", no_wrap=True)
-    table.add_column(overflow="fold")
+def _laid_out(rows: Sequence[Row]) -> Group:
+    """Names in one column, and across both what has none."""
+    parts: list[RenderableType] = []
+    width = max(cell_len(printable(name)) for name, _ in rows)
     for name, value in rows:
-        table.add_row(name, value)
-    return table
+        if not name:
+            parts.append(value)
+            continue
+        table = Table.grid(padding=(0, 2))
+        table.add_column(style="cyan", no_wrap=True, width=width)
+        table.add_column(overflow="fold")
+        table.add_row(text(name), value)
+        parts.append(table)
+    return Group(*parts)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import queue
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from importlib import import_module
 from pathlib import Path
 from typing import Any, Protocol
@@ -15,10 +16,11 @@ from numpy.typing import NDArray
 from gban_edge.features import SAMPLE_RATE
 from gban_edge.runtime.sound import check_rate
 from gban_edge.runtime.wav import read_file
+from gban_edge.streams import printable
 
 BLOCK = 512  # samples at 16 kHz, 32 ms
 WAITING = 300  # blocks, about 10 s, before sound is lost
-PATIENCE = 5.0  # seconds without sound after which it is asked whether the device is there
+PATIENCE = 5.0  # seconds without sound after which it is asked whether the device is there, twice
 LONGEST = 24 * 3600.0  # of a file, seconds
 Block = NDArray[np.float32]
 
@@ -53,19 +55,27 @@ def load_sounddevice() -> Any:
     except ImportError as error:
         raise RuntimeError(
             f"the microphone needs the package sounddevice ({error}): "
-            "pip install 'gban-edge[listen]'"
+            'pip install "gban-edge[listen]"'
         ) from error
     except OSError as error:  # what sounddevice raises where it finds no PortAudio
         raise RuntimeError(f"{NO_PORTAUDIO} ({error})") from error
 
 
 def list_devices(sounddevice: Any) -> list[str]:
-    """A line a sound device: its number, name, input channels and rate; "*" marks the default."""
-    chosen = sounddevice.default.device[0]
+    """A line a sound device: its number, name, input channels and rate; "*" marks the default.
+
+    Raises:
+        RuntimeError: PortAudio cannot tell.
+    """
+    try:
+        chosen = sounddevice.default.device[0]
+        found = list(enumerate(sounddevice.query_devices()))
+    except sounddevice.PortAudioError as error:
+        raise RuntimeError(f"PortAudio cannot list the sound devices ({error})") from error
     return [
-        f"{'*' if number == chosen else ' '} {number:2}  {device['name']}  "
+        f"{'*' if number == chosen else ' '} {number:2}  {printable(device['name'])}  "
         f"({device['max_input_channels']} in, {device['default_samplerate']:.0f} Hz)"
-        for number, device in enumerate(sounddevice.query_devices())
+        for number, device in found
     ]
 
 
@@ -122,7 +132,7 @@ class Microphone:
 
     def _trouble(self, device: int | str | None, error: Exception) -> str:
         lines = list_devices(self._module)
-        there = "; ".join(" ".join(line.split()) for line in lines) or "none at all"
+        there = "; ".join(" ".join(line.split()) for line in lines) or "none at all, plug one in"
         what = "no microphone" if device is None else f"device {device!r} cannot be used"
         return (
             f"{what} ({error}). Sound devices: {there}. Choose one that has inputs with --device, "
@@ -136,20 +146,31 @@ class Microphone:
             self.lost += 1
 
     def __enter__(self) -> Microphone:
-        self._stream.start()
+        try:
+            self._stream.start()
+        except self._module.PortAudioError as error:
+            raise RuntimeError(f"microphone {self.name!r} does not start ({error})") from error
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._stream.close()
+        with suppress(self._module.PortAudioError):  # of one that is unplugged
+            self._stream.close()
 
     def __iter__(self) -> Iterator[Block]:
+        missed = 0
         while True:
             try:
                 block = self._waiting.get(timeout=PATIENCE)
             except queue.Empty:
-                if not self._stream.active:
-                    raise RuntimeError(f"microphone {self.name!r} stopped: unplugged?") from None
+                missed += 1
+                # Once may be a program that was halted; some drivers never say that it is gone.
+                if missed > 1 or not self._stream.active:
+                    raise RuntimeError(
+                        f"microphone {self.name!r} stopped: unplugged? The others: "
+                        "gban-edge listen --list-devices"
+                    ) from None
                 continue
+            missed = 0
             yield block
 
 

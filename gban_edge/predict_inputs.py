@@ -1,22 +1,23 @@
-"""Which sounds ``gban-edge predict`` is to hear, and where the words of each come from."""
+"""Which sounds ``gban-edge predict`` is to hear."""
 
 from __future__ import annotations
 
 import io
 import os
+import stat
 import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from glob import glob, has_magic
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
-from gban_edge.asr_option import open_word_source
-from gban_edge.runtime.sound import as_float, read_sound
-from gban_edge.words import WordSource
+from gban_edge.streams import sentence
 
 # What libsndfile reads; WAV needs no package.
 SOUNDS = (".wav", ".flac", ".ogg", ".opus", ".mp3", ".aif", ".aiff", ".au", ".caf", ".w64")
 STDIN = Path("-")
+MOST = 2**30  # bytes of a stream that are kept in memory
 
 
 @dataclass(frozen=True)
@@ -33,99 +34,111 @@ class Input:
     inside: Path
     error: str = ""
 
-    def sound(self) -> Path | BinaryIO:
-        """What the recogniser takes; reads standard input to its end."""
+    def __str__(self) -> str:
+        return "standard input" if self.path == STDIN else str(self.path)
+
+    def open(self, raw: int | None = None) -> Any:
+        """What the recogniser takes: the path; of a stream, which is read to its end, an open file
+        or, where it is 16-bit PCM of ``raw`` Hz without a header, int16 [samples].
+
+        Raises:
+            FileNotFoundError: there is no such file; ``error``.
+            ValueError: a device or socket; an empty or endless stream, or one closed.
+        """
+        if self.error:
+            raise FileNotFoundError(self.error)
         if self.path == STDIN:
-            return io.BytesIO(sys.stdin.buffer.read())
-        return self.path
+            content = _read_stream(_stdin(), str(self))
+            return _samples(content, str(self)) if raw else _named(content, str(self))
+        kind = self.path.stat().st_mode if self.path.exists() else stat.S_IFREG
+        if stat.S_ISREG(kind):
+            return self.path
+        if not stat.S_ISFIFO(kind):
+            raise ValueError(f"{self.path}: no file but a device or a socket")
+        with self.path.open("rb") as pipe:  # <(command)
+            return _named(_read_stream(pipe, str(self)), str(self))
 
 
-def find_inputs(given: Sequence[Path]) -> list[Input]:
-    """Files as they were given, folders' sound files below them, sorted by path.
+def _stdin() -> BinaryIO:
+    if sys.stdin is None:
+        raise ValueError("standard input: closed; give it a sound: `gban-edge predict - < x.wav`")
+    if sys.stdin.isatty():
+        raise ValueError("standard input: a keyboard; give it a sound: `... - < x.wav`")
+    return sys.stdin.buffer
 
-    Hidden files are passed over: macOS writes ``._x.wav`` files that are no sound. A folder without
-    a sound file is an input with an error.
+
+def _read_stream(stream: BinaryIO, name: str) -> bytes:
+    content = stream.read(MOST + 1)
+    if not content:
+        raise ValueError(f"{name}: empty, it holds no sound")
+    if len(content) > MOST:
+        raise ValueError(f"{name}: more than {MOST >> 20} MiB; give a file")
+    return content
+
+
+def _named(content: bytes, name: str) -> BinaryIO:
+    file = io.BytesIO(content)
+    file.name = name  # for messages
+    return file
+
+
+def _samples(content: bytes, name: str) -> Any:
+    import numpy as np
+
+    if len(content) % 2:
+        raise ValueError(f"{name}: {len(content)} bytes are no whole number of 16-bit samples")
+    return np.frombuffer(content, "<i2").astype(np.int16)
+
+
+def find_inputs(given: Sequence[str]) -> list[Input]:
+    """Files as they were given, folders' sound files below them, sorted by path; patterns (``*``)
+    that the shell left alone, likewise.
+
+    Hidden files are passed over: macOS writes ``._x.wav`` files that are no sound; so are the
+    ``x.txt`` beside an ``x.wav`` that is given too, as by ``folder/*``: they are its words. A
+    folder without a sound file is an input with an error, and so is one that cannot be read.
     """
-    return [found for path in given for found in _inputs_of(path)]
+    places = [place for text in given for place in _expanded(text)]
+    sounds = {path.with_suffix("") for path in places if _is_sound(path)}
+    return [
+        found
+        for path in places
+        if not (path.suffix == ".txt" and path.with_suffix("") in sounds)
+        for found in _inputs_of(path)
+    ]
+
+
+def _is_sound(path: Path) -> bool:
+    return path.suffix.lower() in SOUNDS
+
+
+def _expanded(text: str) -> list[Path]:
+    path = Path(text)
+    if has_magic(text) and not path.exists():
+        return [Path(found) for found in sorted(glob(text, recursive=True))] or [path]  # noqa: PTH207
+    return [path]
 
 
 def _inputs_of(path: Path) -> Iterator[Input]:
     if path == STDIN or not path.is_dir():
         yield Input(path, Path(path.name))
         return
-    found = sorted(_sounds_below(path))
+    troubles: list[OSError] = []
+    found = sorted(_sounds_below(path, troubles))
     for file in found:
         yield Input(file, file.relative_to(path))
-    if not found:
+    for trouble in troubles:
+        place = Path(os.fsdecode(trouble.filename))
+        yield Input(place, Path(place.name), f"folder {sentence(trouble)}")
+    if not found and not troubles:
         yield Input(
             path, Path(path.name), f"folder {path} holds no sound file ({' '.join(SOUNDS)})"
         )
 
 
-def _sounds_below(folder: Path) -> Iterator[Path]:
-    for place, folders, names in os.walk(folder):
+def _sounds_below(folder: Path, troubles: list[OSError]) -> Iterator[Path]:
+    for place, folders, names in os.walk(folder, onerror=troubles.append):
         folders[:] = [name for name in folders if not name.startswith(".")]
         for name in names:
-            if Path(name).suffix.lower() in SOUNDS and not name.startswith("."):
+            if _is_sound(Path(name)) and not name.startswith("."):
                 yield Path(place) / name
-
-
-class Transcripts:
-    """Where words come from: what was given, a folder of texts, a recogniser, or beside the sound.
-
-    Args:
-        said: the words of every sound.
-        folder: holds the words of ``x/y.wav`` in ``x/y.txt`` or, failing that, in ``y.txt``.
-        asr: "pocketsphinx" or "sherpa:FOLDER".
-
-    At most one of them; with none the words are in the .txt file beside a sound, or unknown.
-    """
-
-    def __init__(
-        self, said: str | None = None, folder: Path | None = None, asr: str | None = None
-    ) -> None:
-        if folder is not None and not folder.is_dir():
-            raise FileNotFoundError(f"--words-from must be a folder, got {folder}")
-        self._said = said
-        self._folder = folder
-        self._asr: WordSource | None = None if asr is None else open_word_source(asr)
-
-    def of(self, one: Input, sound: Path | BinaryIO) -> str:
-        """The words of a sound; "" where none are known.
-
-        Raises:
-            FileNotFoundError: a folder was given and has no text of this sound.
-            ValueError: the text is not UTF-8; the sound is damaged.
-        """
-        if self._said is not None:
-            return self._said
-        if self._asr is not None:
-            return self._heard(sound)
-        if self._folder is not None:
-            return _read(self._text_of(one, self._folder))
-        beside = one.path.with_suffix(".txt")
-        return _read(beside) if one.path != STDIN and beside.is_file() else ""
-
-    def _heard(self, sound: Path | BinaryIO) -> str:
-        assert self._asr is not None
-        heard = read_sound(sound)  # what the recogniser of emotions hears: 16 kHz, at most 7.5 s
-        if not isinstance(sound, Path):
-            sound.seek(0)
-        return self._asr(as_float(heard.pcm).astype("float32"), 16000)
-
-    @staticmethod
-    def _text_of(one: Input, folder: Path) -> Path:
-        if one.path == STDIN:
-            raise FileNotFoundError("standard input has no name to look for in --words-from")
-        for name in (one.inside, Path(one.inside.name)):
-            text = folder / name.with_suffix(".txt")
-            if text.is_file():
-                return text
-        raise FileNotFoundError(f"words {folder / one.inside.with_suffix('.txt')} do not exist")
-
-
-def _read(path: Path) -> str:
-    try:
-        return " ".join(path.read_text("utf-8-sig").split())
-    except UnicodeDecodeError as error:
-        raise ValueError(f"{path}: not UTF-8 text ({error.reason} at {error.start})") from error

@@ -12,6 +12,7 @@ from typing import Any
 
 from gban_edge.runtime.result import Result
 
+SPAN = ("start", "end")
 GATES = ("a_s", "a_t", "h_s", "h_t")
 UNSURE = "not sure"
 
@@ -25,12 +26,14 @@ class Answer:
         words: that the recogniser was given.
         result: or None where there is an error.
         error: why there is no result, or "".
+        span: from when to when it lies in its file, seconds; None where the file is one utterance.
     """
 
     file: str
     words: str
     result: Result | None
     error: str = ""
+    span: tuple[float, float] | None = None
 
     @property
     def label(self) -> str:
@@ -41,8 +44,11 @@ class Answer:
 
 
 def json_line(answer: Answer) -> str:
-    """One JSON object: file, words and every attribute of the result, or file and error."""
+    """One JSON object: file, words and every attribute of the result, or file and error; of a
+    long sound's utterance start and end too, seconds."""
     values: dict[str, Any] = {"file": answer.file}
+    if answer.span is not None:
+        values["start"], values["end"] = (round(time, 3) for time in answer.span)
     if answer.result is None:
         values["error"] = answer.error
     else:
@@ -51,20 +57,24 @@ def json_line(answer: Answer) -> str:
     return json.dumps(values, ensure_ascii=False, allow_nan=False) + "\n"
 
 
-def csv_header(labels: Sequence[str]) -> str:
-    """The first line of the CSV."""
-    return _row(["file", "label", "abstained", "confidence", *(f"p_{name}" for name in labels),
-                 *GATES, "seconds", "words", "notes", "error"])  # fmt: skip
+def csv_header(labels: Sequence[str], long: bool = False) -> str:
+    """The first line of the CSV; ``long``: with start and end."""
+    return _row([
+        "file", *(SPAN if long else ()), "label", "abstained", "confidence",
+        *(f"p_{name}" for name in labels), *GATES, "seconds", "words", "notes", "error",
+    ])  # fmt: skip
 
 
-def csv_line(answer: Answer, labels: Sequence[str]) -> str:
+def csv_line(answer: Answer, labels: Sequence[str], long: bool = False) -> str:
     """One line of the CSV; of a bad file all but its name and the error is empty."""
     if answer.result is None:
-        return _row([answer.file, *[""] * (len(labels) + 10), answer.error])
+        empty = len(labels) + 10 + (len(SPAN) if long else 0)
+        return _row([answer.file, *[""] * empty, answer.error])
     result = answer.result
     gates = result.contributions or {}
     return _row([
-        answer.file, result.label, str(result.abstained).lower(), _number(result.confidence),
+        answer.file, *(f"{time:.3f}" for time in (answer.span or ()) if long),
+        result.label, str(result.abstained).lower(), _number(result.confidence),
         *(_number(result.probabilities[name]) for name in labels),
         *(_number(gates[name]) if name in gates else "" for name in GATES),
         f"{result.seconds:.3f}", answer.words, "; ".join(result.notes), "",
@@ -88,5 +98,17 @@ def summary(answers: Sequence[Answer], labels: Sequence[str], backend: str) -> s
     failed = sum(answer.result is None for answer in answers)
     if failed:
         parts.append(f"{failed} failed")
-    files = f"{len(answers)} sound{'' if len(answers) == 1 else 's'}"
-    return f"{files}: {', '.join(parts)} ({backend})"
+    spans = sum(answer.span is not None for answer in answers)
+    what = counted(len(answers), "sound")
+    if spans:
+        sounds = counted(len({answer.file for answer in answers}), "sound")
+        what = f"{counted(spans, 'utterance')} in {sounds}"
+    return f"{what}: {', '.join(parts)} ({backend})"
+
+
+def counted(count: int, thing: str) -> str:
+    """
+    >>> counted(1, "sound"), counted(3, "sound")
+    ('1 sound', '3 sounds')
+    """
+    return f"{count} {thing}{'' if count == 1 else 's'}"

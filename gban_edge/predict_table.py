@@ -14,15 +14,20 @@ from rich.text import Text
 
 from gban_edge.predict_output import UNSURE, Answer, summary
 from gban_edge.runtime.result import Result
-from gban_edge.terminal import DIM, percent, shares
+from gban_edge.streams import printable
+from gban_edge.terminal import DIM, percent, shares, text
 
 WIDE, MIDDLE = 110, 78  # below MIDDLE a sound takes several lines
-BAR = 3
+SOUND = ("a_s", "h_s")
 FEW = 4  # classes: the bars of more would not fit in a line
 SHARES = (
-    "a_s, h_s: how much the sound counted and not the words, in percent (aligned vectors, last "
-    "states)"
+    "a_s, h_s: how much of 100 the sound counted, the rest the words; among the aligned vectors "
+    "and among the last states"
 )
+NO_WORDS = "heard by sound alone: {}; the model has learnt from sound and words: give {}"
+WAYS = "--words, --words-from, --asr, or x.txt beside x.wav"
+CUT = "sound cut"
+LONG = " (--long hears recordings of any length)"
 
 
 def show(
@@ -32,24 +37,26 @@ def show(
     backend: str,
     meant: Mapping[str, str] | None = None,
     words: bool = True,
+    hint: bool = False,
 ) -> None:
     """Print the results of ``answers``, what was done to the sounds, and a summary.
 
     ``meant`` says of a file which emotion it was to have, where that is known; ``words`` whether
-    what was said is shown too.
+    what was said is shown too; ``hint`` how to give words where there are none.
     """
     heard = [answer for answer in answers if answer.result is not None]
     if heard:
         console.print(_table(heard, console.width, meant or {}, words))
-        for note in _notes(heard):
-            console.print(Text(note, style=DIM), soft_wrap=True)
+        console.print()
+        for note in [*_notes(heard), *([] if not hint else _lacking(heard))]:
+            console.print(text(note, DIM))
         if any(answer.result and answer.result.contributions for answer in heard):
             console.print(Text(SHARES, style=DIM))
-    console.print(Text(summary(answers, labels, backend)), soft_wrap=True)
+    console.print(text(summary(answers, labels, backend)))
 
 
 def _table(answers: Sequence[Answer], width: int, meant: Mapping[str, str], words: bool) -> Table:
-    names = short_names([answer.file for answer in answers])
+    names = [printable(name) for name in short_names([answer.file for answer in answers])]
     if width < MIDDLE:
         return _narrow(answers, names, meant, words)
     wide = width >= WIDE
@@ -59,7 +66,8 @@ def _table(answers: Sequence[Answer], width: int, meant: Mapping[str, str], word
         table.add_column("meant", no_wrap=True)
     table.add_column("emotion", no_wrap=True)
     table.add_column("probabilities", no_wrap=True)
-    table.add_column("a_s h_s", justify="right", no_wrap=True)
+    for name in SOUND:
+        table.add_column(name, justify="right", no_wrap=True)
     table.add_column("length", justify="right", no_wrap=True)
     if words:
         side: JustifyMethod = "left" if wide else "right"
@@ -73,41 +81,47 @@ def _cells(answer: Answer, name: str, wide: bool, meant: Mapping[str, str]) -> l
     assert answer.result is not None
     result = answer.result
     count = len(answer.words.split())
-    said = Text(answer.words if wide and count else str(count or "none"))
+    said = text(answer.words if wide and count else str(count or "none"))
     if not count:
         said.stylize(DIM)
     return [
         Text(name),
         *([Text(meant.get(answer.file, ""))] if meant else []),
         Text.assemble(emotion(result), f" {percent(result.confidence)}"),
-        _bars(result, wide),
-        Text(sound_shares(result)),
-        Text(f"{result.seconds:.1f} s"),
+        _bars(result),
+        *(Text(share) for share in sound_shares(result)),
+        Text(when(answer)),
         said,
     ]
 
 
-def sound_shares(result: Result) -> str:
-    """What the sound counted among the aligned vectors and the last states: "49  52"."""
-    if result.contributions is None:
-        return "-"
-    return "  ".join(f"{result.contributions[name] * 100:3.0f}" for name in ("a_s", "h_s"))
+def when(answer: Answer) -> str:
+    """How long the sound is, "3.8 s"; of an utterance in a long one from when to when."""
+    if answer.span is not None:
+        return f"{answer.span[0]:.1f}-{answer.span[1]:.1f} s"
+    return f"{answer.result.seconds:.1f} s" if answer.result is not None else ""
+
+
+def sound_shares(result: Result) -> list[str]:
+    """What the sound counted among the aligned vectors and the last states, of 100."""
+    gates = result.contributions
+    return ["-" if gates is None else f"{gates[name] * 100:.0f}" for name in SOUND]
 
 
 def emotion(result: Result) -> Text:
     """The class in bold, or "not sure"."""
     if result.abstained:
         return Text(UNSURE, style="yellow")
-    return Text(result.label, style="bold")
+    return text(result.label, "bold")
 
 
-def _bars(result: Result, wide: bool = False) -> Text:
-    """In one line where it fits; of many classes the most probable."""
+def _bars(result: Result) -> Text:
+    """In one line; of many classes the most probable."""
     probabilities = result.probabilities
     if len(probabilities) > FEW:
         best = sorted(probabilities, key=lambda name: -probabilities[name])[:FEW]
         probabilities = {name: probabilities[name] for name in best}
-    return shares(probabilities, BAR if wide else 1)
+    return shares(probabilities)
 
 
 def _narrow(
@@ -124,12 +138,12 @@ def _narrow(
         )
         if answer.file in meant:
             head.append(f"  (meant: {meant[answer.file]})")
-        lines = [_bars(result)]
+        lines, counted = [_bars(result)], ""
         if result.contributions is not None:
-            a_s, h_s = sound_shares(result).split()
-            lines[0].append(f"  a_s {a_s}  h_s {h_s}")
+            a_s, h_s = sound_shares(result)
+            counted = f", a_s {a_s}, h_s {h_s}"
         said = (f', "{answer.words}"' if answer.words else ", no words") if words else ""
-        lines.append(Text(f"{result.seconds:.1f} s{said}", style=DIM))
+        lines.append(text(f"{when(answer)}{counted}{said}", DIM))
         table.add_row(Group(head, *(Padding(line, (0, 0, 0, 2)) for line in lines)))
     return table
 
@@ -153,5 +167,16 @@ def short_names(files: Sequence[str]) -> list[str]:
 def _notes(answers: Sequence[Answer]) -> list[str]:
     """What was done to the sounds, each once: "resampled from 44100 Hz: 3 of 7 sounds"."""
     counts = Counter(note for a in answers if a.result for note in a.result.notes)
-    return [f"{note}: {count} of {len(answers)} sounds" if len(answers) > 1 else note
-            for note, count in counts.items()]  # fmt: skip
+    return [
+        (f"{note}: {count} of {len(answers)}" if len(answers) > 1 else note)
+        + (LONG if note.startswith(CUT) else "")
+        for note, count in counts.items()
+    ]
+
+
+def _lacking(answers: Sequence[Answer]) -> list[str]:
+    """How to give words, where a network that weighs them against the sound had none."""
+    count = sum(not a.words and a.result is not None and a.result.contributions is not None
+                for a in answers)  # fmt: skip
+    ways = "--asr" if any(answer.span is not None for answer in answers) else WAYS
+    return [NO_WORDS.format(f"{count} of {len(answers)}", ways)] if count else []

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from gban_edge.serve.listening import WordSource
 from gban_edge.told import told
+
+if TYPE_CHECKING:
+    from gban_edge.serve.listening import WordSource
 
 
 @told

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import math
-import os
-import sys
 from collections.abc import Mapping
 
+from rich.console import Console
 from rich.style import Style
 from rich.text import Text
+
+from gban_edge.streams import printable
 
 EIGHTHS = " ▏▎▍▌▋▊▉█"
 LEVELS = "▁▂▃▄▅▆▇█"
@@ -45,21 +46,14 @@ def percent(value: float) -> str:
     return f"{value * 100:.0f} %"
 
 
-def shares(probabilities: Mapping[str, float], cells: int, separator: str = " ") -> Text:
-    """Every class with a bar of its probability, the greatest in bold.
-
-    ``cells`` is the length of a bar; with 1 it stands upright, and no number is beside it.
-    """
+def shares(probabilities: Mapping[str, float]) -> Text:
+    """Every class with an upright bar of its probability, the greatest in bold."""
     best = max(probabilities, key=probabilities.__getitem__)
-    text = Text()
+    line = Text()
     for i, (label, value) in enumerate(probabilities.items()):
-        style = BEST if label == best else DIM
-        text.append(separator if i else "")
-        if cells == 1:
-            text.append(f"{label} {column(value)}", style)
-        else:
-            text.append(f"{label} {bar(value, cells)} {value * 100:3.0f}", style)
-    return text
+        line.append(" " if i else "")
+        line.append(f"{printable(label)} {column(value)}", BEST if label == best else DIM)
+    return line
 
 
 def level(rms: float, floor: float = -60.0) -> float:
@@ -73,6 +67,12 @@ def level(rms: float, floor: float = -60.0) -> float:
     return min(max(1.0 - 20.0 * math.log10(rms) / floor, 0.0), 1.0)
 
 
-def hush() -> None:
-    """Drop what is left for a reader of standard output that is gone: Python would complain."""
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+def text(said: str, style: str | Style = "") -> Text:
+    """Text of a file's name, of words, of a label: shown as it is, never obeyed."""
+    return Text(printable(said), style)
+
+
+def complain(line: str, console: Console | None = None) -> None:
+    """A line of red on standard error, or above what ``console`` keeps drawing there."""
+    shown = Text(printable(line), style="red")
+    (console or Console(stderr=True)).print(shown, soft_wrap=True)

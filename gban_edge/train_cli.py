@@ -15,12 +15,15 @@ CONTEXT: dict[str, Any] = {
     "ignore_unknown_options": True,
     "help_option_names": [],
 }
-EPILOG = "Exit status: that of train/run_folds.py; 1 where it is not here or cannot run."
+EPILOG = (
+    "Exit status: that of train/run_folds.py (0 done; 1 failed; 2 wrong usage; 130 interrupted by "
+    "Ctrl-C); 1 where it is not here or cannot run."
+)
 
 
 @told
 def train(context: typer.Context) -> None:
-    """Train and cross-validate: hands over to train/run_folds.py of a checkout."""
+    """Train models and cross-validate them: hands over to train/run_folds.py of a checkout."""
     script = find_checkout() / "train" / "run_folds.py"
     require(TRAINING, "training")
     hand_over(script, context.args)

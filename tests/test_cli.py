@@ -1,14 +1,21 @@
 """The command gban-edge, as a person types it."""
 
+import json
+import re
 import subprocess
 import sys
 
 import onnx
 import pytest
+import typer
 from helpers import ROOT, assert_clean_error, plain_environment
 from runtime_models import make_model
 
+from gban_edge import __version__
+from gban_edge.commands import app
 from gban_edge.config import GBANConfig
+from gban_edge.deploy import build_cli
+from gban_edge.runtime.engine_buckets import BUCKETS
 
 
 def gban_edge(*arguments, code="from gban_edge.cli import main; main()"):
@@ -25,8 +32,52 @@ def model(tmp_path_factory):
 def test_help_names_every_command():
     done = gban_edge("--help")
     assert done.returncode == 0, done.stderr
-    for name in ("export", "build", "bench", "info"):
-        assert f" {name} " in done.stdout
+    for name in ("demo", "predict", "listen", "serve", "info", "export", "build", "bench", "train"):
+        assert len(re.findall(rf"^│ {name}  +\w.*│$", done.stdout, re.MULTILINE)) == 1
+    for panel in ("Hear emotions", "Deploy a model", "Train a model"):
+        assert f" {panel} " in done.stdout
+
+
+def test_every_command_says_its_exit_statuses():
+    for command in typer.main.get_command(app).commands.values():
+        assert "Exit status: " in command.epilog
+        for status in ("0 ", "1 ", "2 wrong usage", "130 "):
+            assert status in command.epilog.split("Exit status: ")[1], command.name
+
+
+def test_version():
+    done = gban_edge("--version")
+    assert (done.returncode, done.stdout) == (0, f"gban-edge {__version__}\n")
+
+
+@pytest.mark.parametrize(
+    ("typed", "completions"),
+    [
+        ("gban-edge pre", ["predict"]),
+        ("gban-edge predict m --precision ", ["fp32", "fp16", "int8"]),
+        ("gban-edge bench m --wait ", ["spin", "block"]),
+        ("gban-edge predict ", []),  # then the shell completes files
+    ],
+)
+def test_completion(typed, completions):
+    """As typer's script for bash asks; a shell completes files where nothing is answered."""
+    words = typed.split(" ")
+    code = "from gban_edge.cli import main; main()"
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True,
+        env={**plain_environment(), "PYTHONPATH": str(ROOT), "COMP_WORDS": typed,
+             "COMP_CWORD": str(len(words) - 1), "_GBAN_EDGE_COMPLETE": "complete_bash"},
+    )  # fmt: skip
+    assert done.stdout.split() == completions
+    assert done.stderr == ""
+
+
+def test_the_command_line_is_read_without_numpy():
+    """--help and completion are waited for."""
+    code = "import sys, gban_edge.commands; assert not {'numpy', 'rich.table'} & set(sys.modules)"
+    done = gban_edge(code=code)
+    assert done.returncode == 0, done.stderr
+    assert ",".join(f"{n}x{m}" for n, m in BUCKETS) == build_cli.WRITTEN
 
 
 def test_export(model, tmp_path):
@@ -65,6 +116,8 @@ def test_info():
     done = gban_edge("info")
     assert done.returncode == 0, done.stderr
     assert "native core" in done.stdout
+    facts = json.loads(gban_edge("info", "--json").stdout)
+    assert facts["gban-edge"] == __version__
 
 
 def test_without_typer_it_says_what_to_install():

@@ -13,8 +13,10 @@ from __future__ import annotations
 
 import json
 import re
+import shlex
 import subprocess
 import sys
+from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
 from typing import Annotated
@@ -23,6 +25,8 @@ import numpy as np
 import soundfile
 import typer
 from rich.console import Console
+from rich.table import Table
+from rich.text import Text
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
@@ -31,11 +35,14 @@ from gban_edge.checkout import TRAINING, require
 from gban_edge.features import SAMPLE_RATE
 from gban_edge.predict_output import Answer
 from gban_edge.predict_table import show
+from gban_edge.streams import check_folder, finish, prepare, sentence
+from gban_edge.terminal import complain, text
 from train.espeak import Espeak
 from train.turns import CONTRAST, EMOTIONS, VERSION, Turn, plan_session
 from train.voice import prosody, record
 
 ROOT = Path(__file__).resolve().parent.parent
+FOLD = re.compile(r"-fold([1-5])-")  # of a task's folder
 BUILTIN = "gban-edge synthesised"
 SESSION = 1  # whose speakers speak to a model of which no fold is known
 # The corpus and its features included, on a machine that others were using too.
@@ -79,7 +86,7 @@ def train_one(console: Console, runs: Path) -> Path:
 
 def session_of(model: Path) -> int:
     """The session that a model of run_folds.py was not trained on: its fold's."""
-    fold = re.search(r"-fold([1-5])-", model.resolve().parent.name)
+    fold = FOLD.search(model.resolve().parent.name)
     return int(fold.group(1)) if fold else SESSION
 
 
@@ -102,7 +109,8 @@ def draw(session: int, clips: int, seed: int) -> list[Turn]:
 def spoken(turn: Turn) -> str:
     """The sentence, with the deciding clause's adjective in capitals."""
     clause = turn.sentence.clauses[turn.sentence.emphasised]
-    return turn.sentence.text.replace(clause.adjective, clause.adjective.upper())
+    said = turn.sentence.text.replace(clause.adjective, clause.adjective.upper())
+    return re.sub(r"\bi\b", "I", said)
 
 
 def hear(
@@ -126,25 +134,74 @@ def hear(
 
 def run(model: Path | None, clips: int, seed: int, retrain: bool, save: Path | None) -> None:
     console = Console()
+    if save is not None:
+        check_folder(save, f"--save {save}")  # before it trains
     folders = list(dict.fromkeys((Path("runs").resolve(), ROOT / "runs")))
     if model is None and not retrain:
         model = newest_model(folders)
     if model is None:
         model = train_one(console, folders[0])
-    console.print(f"model {model}", markup=False, highlight=False, soft_wrap=True)
     turns = draw(session_of(model), clips, seed)
     answers, recognizer = hear(model, turns, seed, save)
-    meant = {answer.file: turn.label for answer, turn in zip(answers, turns, strict=True)}
-    console.print("\nwhat was said (the stressed word in capitals):")
-    for answer in answers:
-        console.print(f"  {answer.file}  {answer.words}", markup=False, highlight=False)
+    say(console, introduction(model, len(turns)))
+    said = Table.grid(padding=(0, 2))
+    for answer, turn in zip(answers, turns, strict=True):
+        said.add_row("", answer.file, "lively" if turn.high else "calm", text(answer.words))
+    console.print(said)
     console.print()
+    meant = {answer.file: turn.label for answer, turn in zip(answers, turns, strict=True)}
     show(console, answers, recognizer.labels, recognizer.backend, meant, words=False)
     right = sum(answer.label == meant[answer.file] for answer in answers)
     console.print(f"{right} of {len(answers)} as they were meant. The voices and sentences are "
                   "synthetic: this says nothing about people.", highlight=False)  # fmt: skip
-    if save is not None:
-        console.print(f"clips in {save}", markup=False, highlight=False, soft_wrap=True)
+    say(console, what_next(model, seed, save))
+
+
+def say(console: Console, said: str) -> None:
+    """Text as it is, paths and commands unbroken."""
+    console.print(text_lines(said), soft_wrap=True)
+
+
+def text_lines(said: str) -> Text:
+    return Text("\n").join(text(line) for line in said.splitlines())
+
+
+def introduction(model: Path, clips: int) -> str:
+    """What is to be heard, for somebody who has read nothing."""
+    known = FOLD.search(model.resolve().parent.name)
+    new = "\nThe model was trained without these two voices." if known else ""
+    return f"""
+A computer's voice says {clips} new sentences. How it speaks is half of the emotion,
+lively or calm; what the stressed word (in capitals) means is the other half:
+
+  lively and good: hap (happy)      lively and bad: ang (angry)
+  calm and good:   neu (neutral)    calm and bad:   sad
+{new}
+model {shell(model)}
+
+what is said, and how:"""
+
+
+def what_next(model: Path, seed: int, save: Path | None) -> str:
+    """Commands to try, as they can be pasted."""
+    clips = shell(save or Path("clips"))
+    commands = [
+        (f"demo --model $MODEL --save {clips}", "keeps the clips as files"),
+        (f"predict $MODEL {clips}", "the words from the .txt beside"),
+        (f"predict $MODEL {clips} --no-words", "by sound alone: worse"),
+        (f"demo --model $MODEL --seed {seed + 1}", "other sentences"),
+        ("listen $MODEL", "from the microphone"),
+        ("serve $MODEL", "a page for the browser"),
+    ][save is not None :]
+    lines = [f"  gban-edge {command:36}  # {what}" for command, what in commands]
+    return "\n".join(["", "Try next:", f"  export MODEL={shell(model)}", *lines])
+
+
+def shell(path: Path) -> str:
+    """A path as a shell takes it, from the current folder where it is in there."""
+    with suppress(ValueError):
+        path = path.resolve().relative_to(Path.cwd())
+    return shlex.quote(str(path))
 
 
 def main(
@@ -160,11 +217,15 @@ def main(
     try:
         run(model, clips, seed, retrain, save)
     except (ValueError, OSError, RuntimeError) as error:
-        print(f"error: {error}", file=sys.stderr)
+        complain(f"error: {sentence(error)}")
         raise SystemExit(1) from None
     except KeyboardInterrupt:
         raise SystemExit(130) from None
 
 
 if __name__ == "__main__":
-    typer.run(main)
+    prepare()
+    try:
+        typer.run(main)
+    except SystemExit as end:
+        sys.exit(finish(end.code if isinstance(end.code, int) else 1))

@@ -3,40 +3,55 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.console import Console
-from rich.table import Table
-from rich.text import Text
 
-from gban_edge.deploy.build_export import exported
-from gban_edge.deploy.tensorrt_build import build as build_engine
-from gban_edge.deploy.tensorrt_source import Source
-from gban_edge.runtime.engine_buckets import BUCKETS, parse_buckets
-from gban_edge.runtime.engine_file import EngineFile, sidecar
+from gban_edge.options import shells_files, suggesting
 from gban_edge.told import told
 
-WRITTEN = ",".join(f"{frames}x{words}" for frames, words in BUCKETS)
+if TYPE_CHECKING:
+    from rich.table import Table
+
+    from gban_edge.runtime.engine_file import EngineFile
+
+
+WRITTEN = "197x8,397x16,747x32,747x512"  # engine_buckets.BUCKETS, which NumPy is imported for
 
 
 @told
 def build(
     file: Annotated[
-        Path, typer.Argument(help="An ONNX file, or a model file (.safetensors) to export first.")
+        Path,
+        typer.Argument(
+            metavar="FILE",
+            help="An ONNX file, or a model file (.safetensors) to export first.",
+            autocompletion=shells_files,
+        ),
     ],
     output: Annotated[
         Path | None,
-        typer.Option("--output", "-o", help="The engine to write; beside FILE if left out."),
+        typer.Option(
+            "--output",
+            "-o",
+            metavar="ENGINE",
+            help="The engine to write; beside FILE if left out.",
+            autocompletion=shells_files,
+        ),
     ] = None,
     precision: Annotated[
-        str | None, typer.Option(help="Of a model file: fp32 or fp16. An ONNX file has its own.")
+        str | None,
+        typer.Option(
+            help="Of a model file: fp32 or fp16. An ONNX file has its own.",
+            autocompletion=suggesting("fp32", "fp16"),
+        ),
     ] = None,
     flavour: Annotated[
         str,
         typer.Option(
             help="Of a model file: plain, plugin, or auto: plugin where TensorRT and the plugin "
-            "library are here."
+            "library are here.",
+            autocompletion=suggesting("auto", "plain", "plugin"),
         ),
     ] = "auto",
     buckets: Annotated[
@@ -47,13 +62,25 @@ def build(
         bool,
         typer.Option("--dynamic", help="One profile for all lengths and batches, not buckets."),
     ] = False,
-    module: Annotated[str, typer.Option(help="tensorrt, tensorrt_rtx or auto.")] = "auto",
+    module: Annotated[
+        str,
+        typer.Option(
+            help="tensorrt, tensorrt_rtx or auto.",
+            autocompletion=suggesting("auto", "tensorrt", "tensorrt_rtx"),
+        ),
+    ] = "auto",
     plugin: Annotated[
-        Path | None, typer.Option(help="The plugin library, if not the one built here.")
+        Path | None,
+        typer.Option(
+            help="The plugin library, if not the one built here.", autocompletion=shells_files
+        ),
     ] = None,
     timing_cache: Annotated[
         Path | None,
-        typer.Option(help="Folder of timing caches; $GBAN_EDGE_CACHE or ~/.cache if left out."),
+        typer.Option(
+            help="Folder of timing caches; $GBAN_EDGE_CACHE or ~/.cache if left out.",
+            autocompletion=shells_files,
+        ),
     ] = None,
     workspace: Annotated[
         int | None, typer.Option(help="The most scratch memory a layer may use, in MiB.")
@@ -66,6 +93,12 @@ def build(
     ] = False,
 ) -> None:
     """Build a TensorRT engine for the GPU of this machine."""
+    from rich.console import Console
+
+    from gban_edge.deploy.build_export import exported
+    from gban_edge.deploy.tensorrt_build import build as build_engine
+    from gban_edge.runtime.engine_buckets import parse_buckets
+
     console = Console()
     shapes = parse_buckets(buckets)
     if file.suffix == ".safetensors":
@@ -89,6 +122,8 @@ def build(
 
 def check_asked(onnx_path: Path, precision: str | None, flavour: str) -> None:
     """ValueError where something else was asked for than the ONNX file is."""
+    from gban_edge.deploy.tensorrt_source import Source
+
     facts = Source.read(onnx_path).facts
     for name, asked, has in (
         ("precision", precision, facts.precision),
@@ -103,6 +138,11 @@ def check_asked(onnx_path: Path, precision: str | None, flavour: str) -> None:
 
 def table(made: EngineFile, onnx_path: Path) -> Table:
     """What was built, for people."""
+    from rich.table import Table
+    from rich.text import Text
+
+    from gban_edge.runtime.engine_file import sidecar
+
     key, rows = made.key, Table(show_header=False, box=None, pad_edge=False)
     gpu = f"{key.gpu} (sm_{key.capability.replace('.', '')})" if key.capability else "none here"
     shapes = ", ".join(f"{frames}x{words}" for frames, words in key.buckets)
