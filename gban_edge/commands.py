@@ -9,10 +9,9 @@ from typing import Annotated, Any
 
 import typer
 
-from gban_edge import __version__, demo_cli, listen_cli, predict_cli, train_cli
+from gban_edge import __version__, demo_cli, listen_cli, predict_cli, serve_cli, train_cli
 from gban_edge.deploy import bench_cli, build_cli
 from gban_edge.options import shells_files, suggesting
-from gban_edge.serve_cli import serve
 from gban_edge.told import told
 
 PEOPLE, DEPLOY, LEARN = "Hear emotions", "Deploy a model", "Train a model"
@@ -26,11 +25,6 @@ app = typer.Typer(
     "interrupted by Ctrl-C.",
 )
 STATUS = "Exit status: 0 {}; 1 {}; 2 wrong usage; 130 interrupted by Ctrl-C."
-SERVE = (
-    "Example: gban-edge serve MODEL, then open http://127.0.0.1:8765 in a browser.\n\nExit status: "
-    "0 stopped by SIGTERM; 1 the model, an option or the port cannot be used; 2 wrong usage; 130 "
-    "stopped by Ctrl-C."
-)
 
 
 def print_version(asked: bool) -> None:
@@ -117,7 +111,8 @@ add(PEOPLE, demo_cli.demo, demo_cli.EPILOG)
 add(PEOPLE, predict_cli.predict, predict_cli.EPILOG)
 add(PEOPLE, listen_cli.listen, listen_cli.EPILOG)
 add(
-    PEOPLE, serve, SERVE, short_help="Answer over HTTP and WebSocket, with a page for the browser."
+    PEOPLE, serve_cli.serve, serve_cli.EPILOG,
+    short_help="Answer over HTTP and WebSocket, with a page for the browser."
 )  # fmt: skip
 add(DEPLOY, info, STATUS.format("printed", "it could not be written"))
 add(DEPLOY, export, STATUS.format("written", "the model cannot be read, or the file not written"))

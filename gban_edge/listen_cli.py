@@ -65,10 +65,10 @@ def listen(
         bool,
         typer.Option("--fast", help="The file as fast as possible.", rich_help_panel=SOUND),
     ] = False,
-    words_source: Annotated[
+    asr: Annotated[
         str,
         typer.Option(
-            "--asr", "--words-source", metavar="NAME",
+            metavar="NAME",
             autocompletion=suggesting("none", "pocketsphinx", "sherpa:"),
             help=f"Recognise the words: {ALLOWED}; or none: by sound alone.",
         ),
@@ -87,7 +87,7 @@ def listen(
     Emotion is estimated on this machine; no sound is kept or sent.
     """
     if not devices:
-        check_usage(model, device, words_source, file, fast)
+        check_usage(model, device, asr, file, fast)
     from gban_edge import listen_run
     from gban_edge.runtime import EmotionRecognizer
 
@@ -98,12 +98,12 @@ def listen(
     recognizer = EmotionRecognizer.from_pretrained(
         model, backend, precision=precision, threads=threads, abstain_below=abstain_below
     )
-    listen_run.run(recognizer, listen_run.open_source(device, file, fast), words_source, vad,
+    listen_run.run(recognizer, listen_run.open_source(device, file, fast), asr, vad,
                    as_json)  # fmt: skip
 
 
 def check_usage(
-    model: str | None, device: str | None, words_source: str, file: Path | None, fast: bool
+    model: str | None, device: str | None, asr: str, file: Path | None, fast: bool
 ) -> None:
     """BadParameter (status 2) for what is missing or contradicts."""
     if not model:
@@ -112,8 +112,8 @@ def check_usage(
         raise typer.BadParameter("is for --file: a microphone has one speed", param_hint="--fast")
     if file is not None and device is not None:
         raise typer.BadParameter("exclude each other", param_hint="--file and --device")
-    if words_source != "none":
+    if asr != "none":
         try:
-            check_word_source(words_source)
+            check_word_source(asr)
         except ValueError as error:
             raise typer.BadParameter(f"{error}, or none", param_hint="--asr") from None

@@ -99,7 +99,7 @@ NOT_RUN = [
            "test_word_errors.py::test_two_runs_side_by_side"),
     Spared(r"calibration\.py .*--model gban", "needs a model that learnt enough",
            "test_abstaining.py::test_the_command_prints_what_was_reached"),
-    Spared(r"^(gban-edge )?listen model\S+ --(device|words-source)|listen --list-devices",
+    Spared(r"^(gban-edge )?listen model\S+ --(device|asr)|listen --list-devices",
            "needs a microphone", "test_listen_cli.py::test_a_microphone"),
     Spared(r"with Microphone\(\) as source", "needs a microphone",
            "test_listen_cli.py::test_a_microphone"),

@@ -83,7 +83,7 @@ def test_a_file_at_another_rate_as_lines_with_words(model, speech, tmp_path):
     pcm = soundfile.read(wav)[0][: round(16000 * (spans[0][1] + 1.4))]  # the first of them
     double = np.interp(np.arange(2 * len(pcm)) / 2, np.arange(len(pcm)), pcm)
     high = write_wav(tmp_path / "high.wav", double, 32000)
-    done = command("listen", model, "--file", high, "--fast", "--words-source", "pocketsphinx")
+    done = command("listen", model, "--file", high, "--fast", "--asr", "pocketsphinx")
     assert done.returncode == 0, done.stderr
     (line,) = done.stdout.splitlines()
     assert any(f"  {label} " in line for label in ("ang", "hap", "neu", "sad")), line
@@ -258,7 +258,7 @@ def test_what_a_person_gets_wrong(model, speech, tmp_path):
         (2, "give a model file", ()),
         (2, "one speed", (model, "--fast")),
         (2, "exclude each other", (model, "--file", text, "--device", "1")),
-        (2, "pocketsphinx or sherpa:FOLDER", (model, "--words-source", "sherpa")),
+        (2, "pocketsphinx or sherpa:FOLDER", (model, "--asr", "sherpa")),
     ):
         assert says in refused(status, "listen", *arguments)
 

@@ -60,7 +60,7 @@ def test_a_spoken_sentence_is_answered_with_the_words_that_were_heard(model, rec
         assert abs(found["end"] - end) < tolerance
         (expected,) = by_itself(rec, pcm, found["words"])
         same(found["result"], expected.result)
-        assert set(found["timings"]) == {"words", "features", "network"}
+        assert set(found["timings"]) == {"vad", "words", "features", "network"}
         assert found["latency"] > found["timings"]["words"] > 0
         say(client, type="words", text="w2 w3", once=True)  # what a client says goes first
         push(client, pcm, BLOCK)
