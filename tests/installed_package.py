@@ -1,7 +1,7 @@
 """The C++ package and its examples, built and installed once in a test run.
 
-Fixtures of conftest.py hand them to test_install.py, test_robot_example.py and test_docs_cpp.py, which
-two workers of pytest-xdist may run at the same time: the first builds, the other waits.
+Fixtures of conftest.py hand them to test_install.py, test_robot_example.py and test_docs_cpp.py,
+which two workers of pytest-xdist may run at the same time: the first builds, the other waits.
 """
 
 from __future__ import annotations

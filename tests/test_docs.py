@@ -107,6 +107,7 @@ def every_option():
     known = {name for command in COMMANDS.values() for one in command.params for name in one.opts}
     scripts = [path for folder in ("train", "tools", "deploy", "benchmarks")
                for path in (ROOT / folder).rglob("*.py")]  # fmt: skip
+    known.update(name for one in typer.main.get_command(app).params for name in one.opts)
     return known.union(*(options_of(name_of(script)) for script in scripts))
 
 
