@@ -22,6 +22,10 @@ from gban_edge.serve.rest import Rest
 from gban_edge.serve.service import Service
 from gban_edge.serve.stream_socket import stream_socket
 
+REFUSED = {
+    405: ("method", "this path answers to other methods; /openapi.json lists them"),
+}
+
 
 def create_app(recognizer: EmotionRecognizer, options: ServeOptions | None = None) -> Starlette:
     """The service; ``app.state.service`` is its state.
@@ -76,6 +80,5 @@ async def _lifespan(app: Starlette) -> AsyncIterator[None]:
 async def _plain(_: Request, error: Exception) -> Response:
     """Starlette's own refusal, of another method, in the form of the others."""
     assert isinstance(error, HTTPException)
-    text = "this path answers to other methods; /openapi.json lists them"
-    code, message = ("method", text) if error.status_code == 405 else ("refused", error.detail)
+    code, message = REFUSED.get(error.status_code, ("refused", error.detail))
     return ApiError(error.status_code, code, message, error.headers).response()
