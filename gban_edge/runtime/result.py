@@ -111,20 +111,22 @@ def make_result(
     timings: Mapping[str, float],
 ) -> Result:
     """The result that a network's output and what is known of the utterance make."""
-    best = int(output.probabilities.argmax())
-    confidence = float(output.probabilities[best])
+    probabilities: list[float] = output.probabilities.tolist()
+    confidence = max(probabilities)
+    best = probabilities.index(confidence)
+    times = speech_times(output, config, seconds)
     abstained = confidence < abstain_below
     return Result(
         label="" if abstained else labels[best],
         abstained=abstained,
-        probabilities=dict(zip(labels, map(float, output.probabilities), strict=True)),
+        probabilities=dict(zip(labels, probabilities, strict=True)),
         confidence=confidence,
         contributions=contributions(output),
-        alignment=align_words(output, config, words, seconds),
+        alignment=align_words(output, times, words),
         speech_weights=output.speech_weights,
         text_weights=output.text_weights,
         alpha=output.alpha,
-        speech_times=speech_times(output, config, seconds),
+        speech_times=times,
         seconds=seconds,
         notes=tuple(notes),
         backend=backend,
@@ -142,22 +144,23 @@ def contributions(output: Output) -> dict[str, float] | None:
 
 
 def align_words(
-    output: Output, config: GBANConfig, words: Sequence[str], seconds: float
+    output: Output, times: NDArray[np.float64] | None, words: Sequence[str]
 ) -> tuple[WordAlignment, ...] | None:
     """The sound that each word attended to most, and what the word counted.
 
-    Text step l holds the words 2l and 2l + 1, which share its weight. Their sound is the receptive
-    field of the speech step with the greatest alpha[l] (the first of equals), cut at ``seconds``.
+    Text step l holds the words 2l and 2l + 1, which share its weight. Their sound is what the
+    speech step with the greatest alpha[l] (the first of equals) hears, by ``times``.
     """
-    if output.alpha is None or output.text_weights is None:
+    if output.alpha is None or output.text_weights is None or times is None:
         return None
+    spans = times[output.alpha.argmax(axis=1)].tolist()
+    weights = output.text_weights.tolist()
     aligned = []
     for i, word in enumerate(words):
         step = i // 2
-        start, end = heard_by(config, int(output.alpha[step].argmax()))
-        together = len(words[2 * step : 2 * step + 2])
-        weight = float(output.text_weights[step]) / together
-        aligned.append(WordAlignment(word, min(start, seconds), min(end, seconds), weight))
+        together = min(2, len(words) - 2 * step)
+        start, end = spans[step]
+        aligned.append(WordAlignment(word, start, end, weights[step] / together))
     return tuple(aligned)
 
 
