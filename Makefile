@@ -32,14 +32,16 @@ run:
 setup:
 	@$(SET_UP) train,$(PEOPLE),cluster,test,lint --torch-args "$(TORCH_ARGS)"
 
-# Tests that start, kill and time processes of their own go first and one by one, the rest two at once.
+# Tests that kill and time processes of their own go first and one by one, the rest two at once, file
+# by file in the order of tests/conftest.py.
+TWO := -n 2 --dist loadfile --no-loadscope-reorder
 test: setup lint ctest
 	$(BIN)/python -m pytest -m "alone and not full and not gpu"
-	$(BIN)/python -m pytest -n 2 --dist loadfile -m "not alone and not full and not gpu"
+	$(BIN)/python -m pytest $(TWO) -m "not alone and not full and not gpu"
 
 test-full: setup lint ctest
 	$(BIN)/python -m pytest -m "(alone or full) and not gpu"
-	$(BIN)/python -m pytest -n 2 --dist loadfile -m "not alone and not full and not gpu"
+	$(BIN)/python -m pytest $(TWO) -m "not alone and not full and not gpu"
 
 # The hooks of .pre-commit-config.yaml, over every file; they need a git checkout.
 lint: setup

@@ -5,6 +5,10 @@ enable_language(C)
 set(GBAN_ASAN -O1 -g1 -fno-omit-frame-pointer -fsanitize=address,undefined
               -fno-sanitize=null,vptr,object-size -fno-sanitize-recover=all)
 set(GBAN_TSAN -O1 -g1 -fsanitize=thread)
+# Under AddressSanitizer GCC calls a function for each check here instead of writing the check out:
+# the same checks; compiling this file four times takes 22 s less, the tests 5 s more.
+set_source_files_properties(${PROJECT_SOURCE_DIR}/csrc/cpu/engine_simd.cpp PROPERTIES COMPILE_OPTIONS
+  "$<$<CXX_COMPILER_ID:GNU>:--param=asan-instrumentation-with-call-threshold=0>")
 gban_add_core(gban_core_asan ${GBAN_ASAN})
 # Threads meet in the same places whatever the vectors are.
 set(GBAN_ISAS portable)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import subprocess
 import sys
 from pathlib import Path
 
@@ -13,11 +15,25 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 torch.set_num_threads(1)  # as training does; small tensors gain nothing from more
 
+# The files that take longest, longest first: two workers that start with these end together.
+LONGEST = (
+    "test_run_folds.py", "test_grid.py", "test_kernels.py", "test_install.py",
+    "test_emulated.py", "test_resume.py", "test_word_errors.py",
+)  # fmt: skip
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The longest files first, the others and the tests of each file in their order."""
+    order = {name: place for place, name in enumerate(LONGEST)}
+    items.sort(key=lambda item: order.get(item.path.name, len(LONGEST)))
+
 
 @pytest.fixture(scope="session")
 def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A cache folder that all tests share."""
-    return tmp_path_factory.mktemp("cache")
+    """A cache folder that all tests share, whichever worker of pytest-xdist runs them."""
+    from installed_package import once
+
+    return once(tmp_path_factory, "cache", lambda folder: None)
 
 
 @pytest.fixture(scope="session")
@@ -38,13 +54,20 @@ def corpus(tmp_path: Path) -> Path:
 
 @pytest.fixture(scope="session")
 def finished(cache: Path, smoke_corpus: Path, tmp_path_factory: pytest.TempPathFactory):
-    """The folder of one short uninterrupted run, and its process; not to be changed."""
+    """The folder of one short uninterrupted run, and its process; not to be changed, since
+    every test of every worker sees the same one."""
     from helpers import SHORT, run_folds
+    from installed_package import once
 
-    out = tmp_path_factory.mktemp("runs") / "finished"
-    done = run_folds(*SHORT, "--out", out, "--cache", cache)
-    assert done.returncode == 0, done.stderr
-    return out, done
+    def make(folder: Path) -> None:
+        done = run_folds(*SHORT, "--out", folder / "finished", "--cache", cache)
+        assert done.returncode == 0, done.stderr
+        said = {"stdout": done.stdout, "stderr": done.stderr}
+        (folder / "said.json").write_text(json.dumps(said))
+
+    folder = once(tmp_path_factory, "runs", make)
+    said = json.loads((folder / "said.json").read_text())
+    return folder / "finished", subprocess.CompletedProcess(SHORT, 0, **said)
 
 
 @pytest.fixture(scope="session")

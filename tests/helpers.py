@@ -101,6 +101,24 @@ def run_folds(*arguments: object, cwd: Path | None = None) -> subprocess.Complet
     return subprocess.run(command, capture_output=True, text=True, cwd=cwd, env=plain_environment())
 
 
+def run_folds_here(*arguments: object) -> subprocess.CompletedProcess[str]:
+    """The same in this process, which has imported torch already, on one thread.
+
+    For at most one task, which then needs no workers. An exception that the program lets out is
+    raised.
+    """
+    import typer
+    from typer.testing import CliRunner
+
+    from train.run_folds import main
+
+    program = typer.Typer(add_completion=False)  # as typer.run makes it
+    program.command()(main)
+    given = [str(argument) for argument in arguments]
+    done = CliRunner().invoke(program, given, catch_exceptions=False)
+    return subprocess.CompletedProcess(given, done.exit_code, done.stdout, done.stderr)
+
+
 def results(folder: Path) -> dict[str, Any]:
     """The results.json of a run folder."""
     return json.loads((folder / "results.json").read_text())

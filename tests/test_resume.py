@@ -16,7 +16,7 @@ from helpers import ROOT, SHORT, assert_clean_error, plain_environment, results,
 
 from train.processes import heeding_interrupts
 
-pytestmark = pytest.mark.alone
+alone = pytest.mark.alone
 
 
 def start(*arguments):
@@ -49,6 +49,7 @@ def kill(process):
     process.communicate()
 
 
+@alone
 def test_killed_at_random_points_and_resumed(cache, smoke_corpus, tmp_path):
     """Once while it starts, three times while it trains."""
     seed = random.randrange(10**6)
@@ -77,6 +78,7 @@ def test_killed_at_random_points_and_resumed(cache, smoke_corpus, tmp_path):
     assert not list(out.rglob("checkpoint.pt"))
 
 
+@alone
 def test_control_c_stops_at_once_and_says_how_to_go_on(cache, tmp_path):
     out = tmp_path / "run"
     process = start(*SHORT[:-1], "500", "--recipe", "paper", "--out", out, "--cache", cache)
@@ -88,6 +90,7 @@ def test_control_c_stops_at_once_and_says_how_to_go_on(cache, tmp_path):
     assert "Traceback" not in errors
 
 
+@alone
 def test_an_interrupt_that_python_drops_is_heeded_all_the_same():
     before = signal.getsignal(signal.SIGINT)
     with heeding_interrupts() as check:
@@ -100,6 +103,7 @@ def test_an_interrupt_that_python_drops_is_heeded_all_the_same():
     assert signal.getsignal(signal.SIGINT) is before
 
 
+@alone
 def test_workers_end_with_a_killed_run(cache, tmp_path):
     out = tmp_path / "run"
     process = start(*SHORT[:-1], "500", "--recipe", "paper", "--out", out, "--cache", cache)
@@ -113,6 +117,7 @@ def test_workers_end_with_a_killed_run(cache, tmp_path):
         time.sleep(0.1)
 
 
+@alone
 def test_a_dead_worker_is_said(cache, tmp_path):
     out = tmp_path / "run"
     process = start(*SHORT[:-1], "500", "--recipe", "paper", "--out", out, "--cache", cache)
@@ -138,8 +143,8 @@ def test_the_checkpoint_of_a_finished_task_is_removed(finished, cache, tmp_path)
     assert results(out) == results(finished[0])
 
 
-def test_a_finished_run_is_resumed_at_once_and_never_overwritten(finished, cache):
-    out, _ = finished
+def test_a_finished_run_is_resumed_at_once_and_never_overwritten(finished, cache, tmp_path):
+    out = shutil.copytree(finished[0], tmp_path / "run")
     before = (out / "results.json").read_bytes()
     assert run_folds(*SHORT, "--out", out, "--cache", cache, "--resume").returncode == 0
     assert (out / "results.json").read_bytes() == before

@@ -84,11 +84,13 @@ def set_up(folder: Path, extras: list, torch_args: str) -> None:
         )
     pip = [str(folder / "bin" / "python"), "-m", "pip", "install", "--disable-pip-version-check"]
     constrained = ["-c", str(ROOT / "constraints.txt")]
-    # -qq: without the warnings that are about the machine's own pip settings.
+    # -qq: without the warnings that are about the machine's own pip settings. Not compiled: Python
+    # does that to a module that is imported, and most of these (fourteen thousand) never are.
+    pip += ["-qq", "--no-compile"]
     say("installing torch (a few hundred MB the first time)")
-    run(*pip, "-qq", *constrained, *shlex.split(torch_args), "torch")
+    run(*pip, *constrained, *shlex.split(torch_args), "torch")
     say(f"building and installing gban-edge with its extras: {', '.join(extras)}")
-    run(*pip, "-qq", *constrained, "-e", f"{ROOT}[{','.join(extras)}]")
+    run(*pip, *constrained, "-e", f"{ROOT}[{','.join(extras)}]")
 
 
 def candidates() -> list:

@@ -8,6 +8,19 @@
 #include "alignment_launch.cuh"
 #include "shim.h"
 
+namespace gban::cuda {
+// Compiled in emulated_alignment.cpp, once for all tests.
+#define GBAN_ELSEWHERE(T)                                                                       \
+  extern template void launch_forward<T>(const AlignForward<T>&, void*, const DeviceLimits&,    \
+                                         Stream);                                               \
+  extern template void launch_backward<T>(const AlignBackward<T>&, float*, const DeviceLimits&, \
+                                          Stream);
+GBAN_ELSEWHERE(float)
+GBAN_ELSEWHERE(Half)
+GBAN_ELSEWHERE(BFloat16)
+#undef GBAN_ELSEWHERE
+}  // namespace gban::cuda
+
 namespace cuda_driver {
 
 using gban::BFloat16;

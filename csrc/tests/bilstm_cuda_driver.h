@@ -12,6 +12,16 @@
 #include "bilstm_launch.cuh"
 #include "shim.h"
 
+namespace gban::cuda {
+// Compiled in emulated_bilstm.cpp, once for all tests.
+#define GBAN_ELSEWHERE(T)                                                                       \
+  extern template void launch_project<T>(const BiLstm<T>&, void*, const BiLstmLimits&, Stream); \
+  extern template void launch_recur<T>(const BiLstm<T>&, void*, const BiLstmLimits&, Stream);
+GBAN_ELSEWHERE(float)
+GBAN_ELSEWHERE(Half)
+#undef GBAN_ELSEWHERE
+}  // namespace gban::cuda
+
 namespace bilstm_driver {
 
 using bilstm_gold::Numbers;

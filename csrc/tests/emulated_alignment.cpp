@@ -1,5 +1,5 @@
 // The functions of gban/alignment_cuda.h on the shim, for emulated_module.cpp and the plugins'
-// test.
+// test, and the launchers themselves, for alignment_cuda_test.cpp.
 #include "alignment_launch.cuh"
 #include "runtime.cuh"
 
@@ -32,10 +32,12 @@ void align_pool_backward(const AlignBackward<T>& a, float* scratch, StreamHandle
   launch_backward(a, scratch, limits(), reinterpret_cast<Stream>(stream));
 }
 
-#define GBAN_INSTANTIATE(T)                                                         \
-  template bool align_pool_fits<T>(std::int64_t);                                   \
-  template Workspace align_pool_workspace<T>(const AlignSizes&);                    \
-  template void align_pool_forward<T>(const AlignForward<T>&, void*, StreamHandle); \
+#define GBAN_INSTANTIATE(T)                                                                       \
+  template void launch_forward<T>(const AlignForward<T>&, void*, const DeviceLimits&, Stream);    \
+  template void launch_backward<T>(const AlignBackward<T>&, float*, const DeviceLimits&, Stream); \
+  template bool align_pool_fits<T>(std::int64_t);                                                 \
+  template Workspace align_pool_workspace<T>(const AlignSizes&);                                  \
+  template void align_pool_forward<T>(const AlignForward<T>&, void*, StreamHandle);               \
   template void align_pool_backward<T>(const AlignBackward<T>&, float*, StreamHandle);
 GBAN_INSTANTIATE(float)
 GBAN_INSTANTIATE(Half)

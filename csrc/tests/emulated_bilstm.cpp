@@ -1,4 +1,5 @@
-// The functions of gban/bilstm_cuda.h on the shim, for emulated_module.cpp and the engine's test.
+// The functions of gban/bilstm_cuda.h on the shim, for emulated_module.cpp and the engine's test,
+// and the launchers themselves, for bilstm_cuda_test.cpp.
 // The small test sizes of hidden units (32, 64) are let in.
 #include "bilstm_launch.cuh"
 #include "runtime.cuh"
@@ -44,6 +45,8 @@ void bilstm_recur(const BiLstm<T>& a, void* workspace, StreamHandle stream) {
 }
 
 #define GBAN_INSTANTIATE(T)                                                                  \
+  template void launch_project<T>(const BiLstm<T>&, void*, const BiLstmLimits&, Stream);     \
+  template void launch_recur<T>(const BiLstm<T>&, void*, const BiLstmLimits&, Stream);       \
   template std::string bilstm_refusal<T>(std::int64_t);                                      \
   template std::size_t bilstm_packed_bytes<T>(std::int64_t, std::int64_t, std::int64_t);     \
   template void bilstm_pack<T>(const LstmWeights*, std::int64_t, std::int64_t, std::int64_t, \

@@ -58,6 +58,9 @@ function(gban_add_shim_test name)
       set(runner ${GBAN_SHIM_FIXED_ADDRESSES})
     endif()
     add_test(NAME ${target} COMMAND ${runner} $<TARGET_FILE:${target}>)
+    if(way STREQUAL "tsan")
+      set_tests_properties(${target} PROPERTIES COST 30)  # the longest: begun first
+    endif()
   endforeach()
 endfunction()
 
