@@ -36,9 +36,13 @@ Weights = dict[str, NDArray[np.float32]]
 
 @dataclass(frozen=True)
 class Standardisation:
-    """Mean and deviation of each feature, float32 [features]; deviations are positive.
+    """Mean and deviation of each feature.
 
     Fitted on the training speakers only (:meth:`fit`), applied as (x - mean) / deviation.
+
+    Attributes:
+        mean: float32 [features].
+        deviation: float32 [features], positive.
     """
 
     mean: NDArray[np.float32]
@@ -46,7 +50,11 @@ class Standardisation:
 
     @classmethod
     def fit(cls, utterances: Sequence[NDArray[np.float32]]) -> Standardisation:
-        """Mean and deviation over all frames of ``utterances``, each [N, features]."""
+        """Mean and deviation over all frames of ``utterances``, each [N, features].
+
+        Raises:
+            ValueError: there is no frame.
+        """
         count = sum(len(frames) for frames in utterances)
         if count == 0:
             raise ValueError("utterances must hold at least one frame to fit a standardisation")
@@ -67,7 +75,18 @@ class Standardisation:
 
 @dataclass(frozen=True)
 class Bundle:
-    """What a model file holds. Its probabilities are softmax(logits / temperature)."""
+    """What a model file holds. Its probabilities are softmax(logits / temperature).
+
+    Attributes:
+        model: the registry's name of the network ("gban", "h_s", ...).
+        config: its sizes.
+        labels: the classes, in the order of the logits.
+        vocabulary: word to row of the embedding.
+        standardisation: of the features.
+        weights: name to float32 array, as the network's ``state_dict`` has them.
+        training: facts about its making, any JSON.
+        temperature: positive.
+    """
 
     model: str
     config: GBANConfig
@@ -96,7 +115,11 @@ def save(
     Args:
         path: the file to write; it is replaced if it exists.
         model_or_state: a torch module, or a mapping of weight name to array or tensor.
+        config: the network's sizes.
+        vocabulary: the words of its embedding's rows.
         model: the registry's name of the network ("gban", "h_s", ...).
+        labels: the classes, in the order of the logits.
+        standardisation: of the features, fitted on the training part.
         training: facts about its making, any JSON.
         temperature: of the softmax, fitted on validation (train/calibration.py); 1 for none.
 
@@ -129,6 +152,9 @@ def save(
 
 def load(path: str | os.PathLike[str]) -> Bundle:
     """Read a model file and check everything in it.
+
+    Args:
+        path: a file that :func:`save` wrote.
 
     Raises:
         FileNotFoundError: no such file.

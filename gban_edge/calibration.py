@@ -55,8 +55,12 @@ def softmax(logits: ArrayLike, temperature: float = 1.0) -> Array:
 def reliability(probabilities: ArrayLike, labels: ArrayLike, bins: int = BINS) -> Reliability:
     """Utterances, mean confidence and accuracy in equal bins ((m - 1) / bins, m / bins].
 
-    Guo et al. 2017, section 2. ``probabilities`` [n, C], ``labels`` class indices [n]; the
-    prediction is the most probable class, the first of equals.
+    Guo et al. 2017, section 2. The prediction is the most probable class, the first of equals.
+
+    Args:
+        probabilities: [n, C], rows that sum to 1.
+        labels: class indices [n].
+        bins: how many.
 
     Raises:
         ValueError: shapes that do not fit, rows that do not sum to 1, unknown labels, bins < 1.
@@ -93,8 +97,11 @@ def accuracy_coverage(confidence: ArrayLike, correct: ArrayLike) -> tuple[Array,
 
     One point for each of the k different confidences, the greatest first: all utterances at least
     as confident are answered. Utterances of equal confidence are answered together, or not at all.
-    ``confidence`` [n] in 0..1, ``correct`` [n] true or false. El-Yaniv and Wiener 2010 (the
-    risk-coverage curve; accuracy is 1 - risk).
+    El-Yaniv and Wiener 2010 (the risk-coverage curve; accuracy is 1 - risk).
+
+    Args:
+        confidence: [n] in 0..1.
+        correct: [n], true or false.
 
     Raises:
         ValueError: shapes that do not fit, no utterance, values outside their range.

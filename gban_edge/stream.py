@@ -180,6 +180,9 @@ class UtteranceStream:
 
         The last text before its end counts; the source of words is not asked then.
 
+        Args:
+            text: what is said; empty for no words.
+
         Raises:
             ValueError: no valid text.
         """

@@ -57,7 +57,13 @@ class Vocabulary:
     def build(
         cls, transcripts: Iterable[str], minimum: int = 2, extra: Sequence[str] = ()
     ) -> Vocabulary:
-        """The words seen at least ``minimum`` times, most frequent first, then ``extra``."""
+        """The words seen at least ``minimum`` times, most frequent first, then ``extra``.
+
+        Args:
+            transcripts: texts of the training part.
+            minimum: how often a word must stand in them.
+            extra: further words, as those that word vectors are known of.
+        """
         counts = Counter(word for text in transcripts for word in tokenize(text))
         kept = sorted((w for w, n in counts.items() if n >= minimum), key=lambda w: (-counts[w], w))
         known = set(kept)

@@ -183,7 +183,11 @@ def open_vad(name: Vad | str = "auto", timing: Timing | None = None) -> tuple[Va
 
 
 def segments(pcm: ArrayLike, vad: Vad | str = "auto") -> list[Segment]:
-    """Where somebody speaks in the whole of ``pcm`` [samples], 16 kHz.
+    """Where somebody speaks in the whole of ``pcm``.
+
+    Args:
+        pcm: mono sound [samples] of 16 kHz, floating point of full scale 1.0 or int16.
+        vad: as :func:`open_vad` takes it.
 
     Raises:
         ValueError, RuntimeError: as :func:`open_vad`; sound as :meth:`FramedVad.push` refuses it.

@@ -9,12 +9,14 @@ import numpy as np
 import pytest
 from helpers import SMALL
 from runtime_models import make_model
+from serve_contract import check_event
 from serve_server import Server, until
 from spoken import TEXTS, scene
 from test_serve import same
 from test_serve_stream import connect, events_to, push, say
 
 from gban_edge import EmotionRecognizer
+from gban_edge.serve.listening import ByVoice
 from gban_edge.stream import SpeechEnded, UtteranceStream
 
 BLOCK = 1600  # 0.1 s
@@ -105,3 +107,21 @@ def pace(client, pcm):
     for first in range(0, len(pcm), BLOCK):
         time.sleep(max(0.0, begin + first / 16000 - time.monotonic()))
         client.send(pcm[first : first + BLOCK].tobytes())
+
+
+def test_words_that_cannot_be_recognised_are_told_with_the_result(rec):
+    def deaf(pcm, rate):
+        raise RuntimeError("the model of words is gone")
+
+    listener = ByVoice(rec, 16000, None, deaf)
+    pcm = as_int16(scene(TEXTS[:1]).pcm)
+    heard = [e for i in range(0, len(pcm), BLOCK) for e in listener.push(pcm[i : i + BLOCK])]
+    (found,) = [event for event in heard if event["type"] == "result"]
+    assert "the model of words is gone" in found["words_error"]
+    assert found["words"] == ""
+    assert found["words_error"] in found["result"]["notes"][0]
+    expected = by_itself(rec, pcm, "")[0].result
+    assert found["result"]["probabilities"] == expected.probabilities
+    (fine,) = [e for e in ByVoice(rec, 16000, "w2").push(pcm) if e["type"] == "result"]
+    assert fine["words_error"] is None
+    check_event(json.dumps(found))

@@ -59,6 +59,10 @@ def build(name: str, config: GBANConfig) -> System:
     words [B, M] ids, and the true lengths [B] of each: 0 frames or more, 1 word or more (an
     utterance without words has one ``<unk>``).
 
+    Args:
+        name: "gban", "h_s" and so on.
+        config: the sizes.
+
     Raises:
         ValueError: no such name.
     """
@@ -68,7 +72,14 @@ def build(name: str, config: GBANConfig) -> System:
 
 
 def from_bundle(bundle: Bundle) -> System:
-    """The network of a model file, in evaluation mode."""
+    """The network of a model file, in evaluation mode, its weights a copy.
+
+    Args:
+        bundle: what :func:`gban_edge.bundle.load` gives.
+
+    Raises:
+        ValueError: a network that is not in the registry.
+    """
     model = build(bundle.model, bundle.config)
     model.load_state_dict({k: torch.from_numpy(v.copy()) for k, v in bundle.weights.items()})
     return model.eval()

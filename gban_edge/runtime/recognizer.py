@@ -148,8 +148,15 @@ class EmotionRecognizer:
         """The emotions of several utterances (sound, words), by one call of the backend.
 
         Each result is that of the utterance alone: of the backend "cpu" to the last bit, of others
-        but for rounding. Arguments and errors are those of a single call; a message begins with
-        the number of its utterance, and none is computed then.
+        but for rounding.
+
+        Args:
+            utterances: pairs of a sound and its words, each as of a single call.
+            sample_rate: of all arrays; 16000 if left out.
+
+        Raises:
+            FileNotFoundError, ValueError, RuntimeError: as a single call; the message begins with
+                the number of its utterance, and none is computed.
         """
         begin = perf_counter()
         heard = []
@@ -203,7 +210,14 @@ class EmotionRecognizer:
         ]
 
     def stream(self, sample_rate: int = features.SAMPLE_RATE) -> Stream:
-        """For sound that is still arriving at ``sample_rate``, 8000 to 192000."""
+        """For sound that is still arriving.
+
+        Args:
+            sample_rate: of the sound, 8000 to 192000.
+
+        Raises:
+            ValueError: another rate.
+        """
         return Stream(sample_rate, self._read, self._finish)
 
     def _read(self, words: Said) -> Words:

@@ -78,6 +78,9 @@ class Stream:
     def finish(self, words: Said = "") -> Result:
         """The result of the utterance, which ends here; the next push begins another.
 
+        Args:
+            words: what was said, as :class:`EmotionRecognizer` takes it.
+
         Raises:
             ValueError: words that are no text; the sound is kept then.
             RuntimeError: the network failed; the sound is gone.

@@ -36,7 +36,8 @@ ListenerFactory = Callable[[EmotionRecognizer, int, str | None, WordSource | Non
 
 
 class ByHand:
-    """An utterance begins with the first sound after another's end and ends by hand.
+    """A :class:`Listener`: an utterance begins with the first sound after another's end and ends by
+    hand.
 
     A word source of the server is not used: it would need the sound, which is not kept.
     """
@@ -56,6 +57,7 @@ class ByHand:
         self._level = RunningLevel(sample_rate)
 
     def push(self, pcm: Pcm) -> list[Event]:
+        """As :class:`Listener` has it; tells "speech_started" and "level"."""
         events: list[Event] = []
         if len(pcm) and self._begin is None:
             self._begin = self._heard
@@ -65,11 +67,13 @@ class ByHand:
         return events + self._level.push(pcm, self._begin is not None)
 
     def say(self, words: str, once: bool) -> None:
+        """As :class:`Listener` has it."""
         self._words = words
         if not once:
             self._default = words
 
     def end(self) -> list[Event]:
+        """As :class:`Listener` has it; tells "result"."""
         begin = perf_counter()
         if self._begin is None:
             return []
@@ -81,7 +85,8 @@ class ByHand:
 
 
 class ByVoice:
-    """Utterances found by :class:`gban_edge.stream.UtteranceStream`, or ended by hand."""
+    """A :class:`Listener`: utterances found by :class:`gban_edge.stream.UtteranceStream`, or ended
+    by hand."""
 
     def __init__(
         self,
@@ -96,15 +101,18 @@ class ByVoice:
         self._stream = UtteranceStream(recognizer, words=self._said, sample_rate=sample_rate)
 
     def push(self, pcm: Pcm) -> list[Event]:
+        """As :class:`Listener` has it; tells "speech_started", "level" and "result"."""
         return [_as_dict(event) for event in self._stream.push(pcm)]
 
     def say(self, words: str, once: bool) -> None:
+        """As :class:`Listener` has it."""
         if once:
             self._stream.set_words(words)
         else:
             self._default = words
 
     def end(self) -> list[Event]:
+        """As :class:`Listener` has it."""
         return [_as_dict(event) for event in self._stream.finish()]
 
     def _said(self, pcm: Pcm, sample_rate: int) -> str:
@@ -120,7 +128,8 @@ def _as_dict(event: Any) -> Event:
 
     if isinstance(event, SpeechEnded):
         found = result_event(event.start, event.end, event.latency, event.words, event.result)
-        return {**found, "timings": event.timings, "hangover": event.hangover, "cut": event.cut}
+        names = ("timings", "hangover", "cut", "words_error")
+        return found | {name: getattr(event, name) for name in names}
     kind = "level" if isinstance(event, Level) else "speech_started"
     return {"type": kind, **vars(event)}
 

@@ -165,7 +165,8 @@ def _events() -> list[Schema]:
         type={"const": "result"}, start=NUMBER, end=NUMBER, latency=NUMBER, words=TEXT,
         result={"$ref": "#/components/schemas/Result"},
     )  # fmt: skip
-    heard["properties"] |= {"timings": NUMBERS, "hangover": NUMBER, "cut": YES}
+    heard["properties"] |= {"timings": NUMBERS, "hangover": NUMBER, "cut": YES,
+                            "words_error": {"type": ["string", "null"]}}  # fmt: skip
     started = _object(type={"const": "speech_started"}, time=NUMBER)
     started["properties"] |= {"decided": NUMBER}
     return [
