@@ -12,7 +12,15 @@ import time
 from pathlib import Path
 
 import pytest
-from helpers import ROOT, SHORT, assert_clean_error, plain_environment, results, run_folds
+from helpers import (
+    ROOT,
+    SHORT,
+    assert_clean_error,
+    plain_environment,
+    results,
+    run_folds,
+    run_folds_here,
+)
 
 from train.processes import heeding_interrupts
 
@@ -148,15 +156,16 @@ def test_a_finished_run_is_resumed_at_once_and_never_overwritten(finished, cache
     before = (out / "results.json").read_bytes()
     assert run_folds(*SHORT, "--out", out, "--cache", cache, "--resume").returncode == 0
     assert (out / "results.json").read_bytes() == before
-    assert_clean_error(run_folds(*SHORT, "--out", out, "--cache", cache), "--resume", "--out")
-    done = run_folds(*SHORT, "--out", out, "--cache", cache, "--resume", "--l2", "0.5")
+    assert_clean_error(run_folds_here(*SHORT, "--out", out, "--cache", cache), "--resume", "--out")
+    done = run_folds_here(*SHORT, "--out", out, "--cache", cache, "--resume", "--l2", "0.5")
     assert_clean_error(done, "other settings", "'l2': 0.0", "'l2': 0.5")
 
 
-def test_resume_without_a_name_takes_the_newest_run(finished, cache, tmp_path):
-    assert_clean_error(run_folds("--resume", "--cache", cache, cwd=tmp_path), "no run to resume")
+def test_resume_without_a_name_takes_the_newest_run(finished, cache, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert_clean_error(run_folds_here("--resume", "--cache", cache), "no run to resume")
     shutil.copytree(finished[0], tmp_path / "runs" / "20260101-000000")
-    done = run_folds(*SHORT, "--resume", "--cache", cache, cwd=tmp_path)
+    done = run_folds(*SHORT, "--resume", "--cache", cache)
     assert done.returncode == 0, done.stderr
     assert "20260101-000000" in done.stderr
 
@@ -166,5 +175,5 @@ def test_two_runs_in_one_folder_are_refused(cache, tmp_path):
     out.mkdir()
     with (out / "lock").open("w") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
-        done = run_folds(*SHORT, "--out", out, "--cache", cache)
+        done = run_folds_here(*SHORT, "--out", out, "--cache", cache)
     assert_clean_error(done, "another process is working on the run in")

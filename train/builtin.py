@@ -8,7 +8,6 @@ from collections.abc import Callable
 from pathlib import Path
 
 from train.runfolder import locked
-from train.synthesise import UTTERANCES, synthesise
 from train.turns import VERSION
 
 
@@ -22,6 +21,8 @@ def builtin_corpus(
     cache: Path, utterances: int | None = None, say: Callable[[str], None] = print, seed: int = 0
 ) -> Path:
     """The folder of the built-in corpus; two processes that both want it make it once."""
+    from train.synthesise import UTTERANCES, synthesise  # here: most programs find it made
+
     utterances = utterances or UTTERANCES
     folder = cache / "corpora" / f"synthesised-v{VERSION}-n{utterances}-seed{seed}"
     with locked(cache / "corpora" / f"{folder.name}.lock", "the built-in corpus", wait=600.0):

@@ -23,7 +23,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from gban_edge import features
 from gban_edge.files import write_json
-from train import cluster, data, grid, report, runfolder, words
+from train import cluster, data, grid, runfolder, words
 from train import corpus as corpora
 from train.builtin import builtin_corpus
 from train.options import Options, check
@@ -37,6 +37,8 @@ WORD_VECTORS = "word-vectors.safetensors"
 
 def run(options: Options) -> None:
     """The main job, from a corpus to tables and figures in the run folder."""
+    from train import report  # here, since a worker imports this file too, and draws nothing
+
     reporter = Reporter()
     corpus, digests = gather(options, reporter)
     glove = read_glove(options, corpus, reporter)
@@ -126,6 +128,8 @@ def train_grid(
     options: Options, corpus: corpora.Corpus, digests: dict[str, str], reporter: Reporter
 ) -> None:
     """Do every task, model x fold x seed, that has no result yet."""
+    from train import report
+
     shared = Shared(
         run=options.folder, cache=options.cache, utterances=tuple(corpus.utterances),
         digests=digests, recipe=options.recipe, validation=options.validation,
