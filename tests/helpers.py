@@ -95,10 +95,10 @@ def first_wav(root: Path) -> Path:
     return sorted(root.rglob("*.wav"))[0]
 
 
-def run_folds(*arguments: object, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
+def run_folds(*arguments: object) -> subprocess.CompletedProcess[str]:
     """``python train/run_folds.py ARGUMENTS`` in a process of its own."""
     command = [sys.executable, str(ROOT / "train" / "run_folds.py"), *map(str, arguments)]
-    return subprocess.run(command, capture_output=True, text=True, cwd=cwd, env=plain_environment())
+    return subprocess.run(command, capture_output=True, text=True, env=plain_environment())
 
 
 def run_folds_here(*arguments: object) -> subprocess.CompletedProcess[str]:

@@ -67,7 +67,9 @@ def built(prefix, tmp_path_factory):
                   f"set_target_properties({target} PROPERTIES LINKER_LANGUAGE CXX)"]  # fmt: skip
     (folder / "robot.cpp").write_text((folder / "program0.cpp").read_text())
     (folder / "CMakeLists.txt").write_text("\n".join(lines))
-    options = [f"-DCMAKE_PREFIX_PATH={prefix}", "-DCMAKE_CXX_FLAGS=-Wall -Wextra -Werror"]
+    strict = "-Wall -Wextra -Werror"
+    options = [f"-DCMAKE_PREFIX_PATH={prefix}", f"-DCMAKE_CXX_FLAGS={strict}"]
+    options.append(f"-DCMAKE_C_FLAGS={strict}")
     cmake("-S", folder, "-B", folder / "build", *ninja(), *options)
     cmake("--build", folder / "build", "--parallel", "2")
     return folder
