@@ -177,6 +177,7 @@ def test_on_this_machine_it_is_the_run_without_ray(finished, cache, tmp_path):
     }  # fmt: skip
 
 
+@pytest.mark.full
 def test_killed_and_resumed_without_ray(finished, cache, tmp_path):
     out = tmp_path / "run"
     process = start(
@@ -198,6 +199,7 @@ def test_killed_and_resumed_without_ray(finished, cache, tmp_path):
     assert results(out) == results(finished[0])
 
 
+@pytest.mark.full
 def test_control_c_ends_ray_too(cache, tmp_path):
     process = start(
         sys.executable, ROOT / "train" / "run_folds.py", *SHORT[:-1], "500", "--recipe", "paper",
@@ -233,6 +235,7 @@ def test_a_killed_worker_and_a_killed_node_change_nothing(finished, cache, joine
     assert_soon(lambda: not joined.working(0), "the head is idle")
 
 
+@pytest.mark.full
 def test_an_error_in_a_task_is_the_one_without_ray(cache, joined, tmp_path):
     done = run_on(joined.address, tmp_path / "run", cache, "--l2", "1e39")
     assert_clean_error(done, "error: training diverged: the loss is")
@@ -240,6 +243,7 @@ def test_an_error_in_a_task_is_the_one_without_ray(cache, joined, tmp_path):
     assert_soon(lambda: not joined.working(0), "the head is idle")
 
 
+@pytest.mark.full
 def test_a_node_with_another_gban_edge_is_named(cache, joined, tmp_path):
     for name in ("train", "gban_edge"):
         shutil.copytree(ROOT / name, tmp_path / name)

@@ -1,5 +1,6 @@
 """The built-in corpus: really spoken, in IEMOCAP's layout, and built as its docstring says."""
 
+import gc
 import hashlib
 import subprocess
 import sys
@@ -13,6 +14,7 @@ from helpers import ROOT, assert_clean_error
 from gban_edge.text import tokenize
 from train import synthesise as synth
 from train.corpus import read_corpus
+from train.espeak import Espeak
 from train.sentences import NEGATIVE, POSITIVE, draw_contrasts
 from train.synthesise import synthesise
 from train.turns import CONTRAST, EMOTIONS, SPEAKERS, plan_session
@@ -170,3 +172,12 @@ def test_the_command_says_what_is_wrong_in_one_line(tmp_path):
     done = subprocess.run([*command[:-1], str(tmp_path)], capture_output=True, text=True)
     assert_clean_error(done, f"error: {tmp_path} already exists")
     assert not list(tmp_path.iterdir())
+
+
+def test_a_synthesiser_that_is_gone_takes_no_other_with_it():
+    """The library has one callback a process; another synthesiser's must not stay in it."""
+    first = Espeak()
+    alone = len(first.say("<speak>one</speak>", "en-us"))
+    Espeak().say("<speak>two</speak>", "en-us")
+    gc.collect()
+    assert abs(len(first.say("<speak>one</speak>", "en-us")) - alone) < 0.05 * alone

@@ -43,7 +43,6 @@ class Espeak:
             raise RuntimeError(f"espeak-ng could not start with its data in {data.decode()}")
         self._chunks: list[np.ndarray] = []
         self._callback = _Callback(self._receive)  # kept alive: C holds only the pointer
-        self._library.espeak_SetSynthCallback(self._callback)
 
     def _receive(self, samples, count: int, _events) -> int:
         if samples and count > 0:
@@ -59,6 +58,8 @@ class Espeak:
         if self._library.espeak_SetVoiceByName(voice.encode()) != 0:
             raise ValueError(f"voice must be one that espeak-ng knows, got {voice!r}")
         self._chunks.clear()
+        # The library has one for the process: another Espeak, perhaps gone by now, may have set its.
+        self._library.espeak_SetSynthCallback(self._callback)
         self._library.espeak_ng_SetRandSeed(ctypes.c_long(1))
         text = ssml.encode("utf-8")
         code = self._library.espeak_Synth(text, len(text) + 1, 0, 0, 0, _UTF8 | _SSML, None, None)
