@@ -15,10 +15,12 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 torch.set_num_threads(1)  # as training does; small tensors gain nothing from more
 
-# The files that take longest, longest first: two workers that start with these end together.
+# The files that take longest, longest first: workers that start with these end together. The first
+# compiles what test_install.py and test_robot_example.py need too.
 LONGEST = (
-    "test_run_folds.py", "test_grid.py", "test_kernels.py", "test_install.py",
-    "test_emulated.py", "test_resume.py", "test_word_errors.py",
+    "test_docs_cpp.py", "test_run_folds.py", "test_doc_blocks.py", "test_kernels.py",
+    "test_serve_spoken.py", "test_docs.py", "test_resume.py", "test_word_errors.py",
+    "test_predict_cli.py", "test_demo_cli.py", "test_emulated.py", "test_install.py",
 )  # fmt: skip
 
 

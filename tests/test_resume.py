@@ -58,8 +58,9 @@ def kill(process):
 
 
 @alone
-def test_killed_at_random_points_and_resumed(cache, smoke_corpus, tmp_path):
-    """Once while it starts, three times while it trains."""
+@pytest.mark.parametrize("times", [1, pytest.param(3, marks=pytest.mark.full)])
+def test_killed_at_random_points_and_resumed(cache, smoke_corpus, tmp_path, times):
+    """Once while it starts, and so often while it trains."""
     seed = random.randrange(10**6)
     print(f"random points from seed {seed}")
     points = random.Random(seed)
@@ -74,7 +75,7 @@ def test_killed_at_random_points_and_resumed(cache, smoke_corpus, tmp_path):
     process = start(*longer, "--out", out, "--resume")
     time.sleep(points.uniform(0.0, 0.8) * starting)
     kill(process)
-    for _ in range(3):
+    for _ in range(times):
         process = start(*longer, "--out", out, "--resume")
         wait_for_training(process, out)
         time.sleep(points.uniform(0.0, 0.2) * training)

@@ -58,7 +58,7 @@ class Espeak:
         if self._library.espeak_SetVoiceByName(voice.encode()) != 0:
             raise ValueError(f"voice must be one that espeak-ng knows, got {voice!r}")
         self._chunks.clear()
-        # The library has one for the process: another Espeak, perhaps gone by now, may have set its.
+        # The process has one: another Espeak, perhaps gone by now, may have left its own there.
         self._library.espeak_SetSynthCallback(self._callback)
         self._library.espeak_ng_SetRandSeed(ctypes.c_long(1))
         text = ssml.encode("utf-8")
