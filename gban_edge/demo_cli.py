@@ -22,7 +22,7 @@ def demo(
     model: Annotated[
         Path | None,
         typer.Option(
-            help="A model file; else the newest that runs/ has of the built-in corpus.",
+            help="A model file; else that of the newest run in runs/.",
             autocompletion=shells_files,
         ),
     ] = None,

@@ -19,7 +19,7 @@ torch.set_num_threads(1)  # as training does; small tensors gain nothing from mo
 # compiles what test_install.py and test_robot_example.py need too.
 LONGEST = (
     "test_docs_cpp.py", "test_run_folds.py", "test_doc_blocks.py", "test_kernels.py",
-    "test_serve_spoken.py", "test_docs.py", "test_resume.py", "test_word_errors.py",
+    "test_grid.py", "test_serve_spoken.py", "test_docs.py", "test_resume.py", "test_word_errors.py",
     "test_predict_cli.py", "test_demo_cli.py", "test_emulated.py", "test_install.py",
 )  # fmt: skip
 

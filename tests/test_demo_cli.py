@@ -80,8 +80,14 @@ def test_which_model_is_taken(folder, tmp_path):
     older = runs / "a" / "tasks" / "gban-fold2-seed0" / "model.safetensors"
     assert (demo.session_of(found), demo.session_of(older)) == (1, 2)
     os.utime(older, (found.stat().st_mtime + 60,) * 2)
-    assert demo.newest_model([runs]) == older
-    for path in runs.glob("a/tasks/gban-*/result.json"):
+    assert demo.newest_model([runs]) == found  # of one run the first fold, whichever ended last
+    newer = shutil.copytree(runs / "a", runs / "b") / found.relative_to(runs / "a")
+    os.utime(newer, (found.stat().st_mtime + 120,) * 2)
+    assert demo.newest_model([runs]) == newer
+    os.utime(newer.parents[1] / older.parent.name / older.name, (0, 0))
+    os.utime(newer, (0, 0))
+    assert demo.newest_model([runs]) == found
+    for path in runs.glob("*/tasks/gban-*/result.json"):
         path.unlink()
     assert demo.newest_model([runs]) is None
 

@@ -2,13 +2,11 @@
 
 import json
 
-import pytest
 from helpers import results, run_folds
 
 from gban_edge import bundle, models
 
 
-@pytest.mark.full
 def test_all_systems_train_and_no_cell_of_a_table_is_missing(cache, tmp_path):
     out = tmp_path / "run"
     done = run_folds(

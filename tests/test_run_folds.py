@@ -147,7 +147,6 @@ def test_two_runs_are_equal_whatever_the_number_of_jobs(finished, cache, tmp_pat
     assert done.stdout == finished[1].stdout
 
 
-@pytest.mark.full
 def test_another_seed_is_another_result(finished, cache, tmp_path):
     out = tmp_path / "seeds"
     done = run_folds(*FOLD_1, "--seeds", 2, "--out", out, "--cache", cache)
@@ -160,7 +159,6 @@ def test_another_seed_is_another_result(finished, cache, tmp_path):
     assert "±" in done.stdout
 
 
-@pytest.mark.full
 def test_it_learns_what_neither_half_can(cache, tmp_path):
     """One fold as `make run` does it; all five are in test_full.py."""
     done = run_folds("--folds", "2", "--out", tmp_path / "run", "--cache", cache)

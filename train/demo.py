@@ -4,7 +4,7 @@
     python train/demo.py                  or: gban-edge demo
     python train/demo.py --model FILE --clips 4 --seed 7 --save clips/
 
-Takes the newest GBAN below runs/ that was trained on the built-in corpus, or trains one fold of it.
+Takes the first fold's GBAN of the newest run below runs/ on the built-in corpus, or trains one.
 The clips' sentences are drawn anew, and their two speakers are those that the model's fold did not
 train on.
 """
@@ -50,16 +50,29 @@ TRAINING_TAKES = "1 to 2 minutes on 2 cores (72 s measured on 2 of an AMD EPYC)"
 
 
 def newest_model(folders: list[Path]) -> Path | None:
-    """The last written model file of a GBAN that learnt the built-in corpus, of finished tasks."""
+    """The first GBAN, by fold and seed, of the last run that learnt the built-in corpus.
+
+    Tasks that are not finished count for nothing. Not the last written model: which task ends last
+    is chance, and the fold chooses the speakers.
+    """
     found = [
-        model
+        _trained(settings.parent)
         for runs in folders
         for settings in runs.glob("*/settings.json")
         if _is_useful(settings)
-        for model in settings.parent.glob("tasks/gban-fold*/model.safetensors")
-        if (model.parent / "result.json").is_file()
     ]
-    return max(found, key=lambda path: path.stat().st_mtime, default=None)
+    last = max(filter(None, found), key=lambda run: max(map(_written, run)), default=[None])
+    return last[0]
+
+
+def _trained(run: Path) -> list[Path]:
+    """The GBAN model files of a run's finished tasks, by fold and seed."""
+    models = run.glob("tasks/gban-fold*/model.safetensors")
+    return sorted(model for model in models if (model.parent / "result.json").is_file())
+
+
+def _written(path: Path) -> float:
+    return path.stat().st_mtime
 
 
 def _is_useful(settings: Path) -> bool:
@@ -206,7 +219,7 @@ def shell(path: Path) -> str:
 
 def main(
     model: Annotated[
-        Path | None, typer.Option(help="A model file; else the newest below runs/.")
+        Path | None, typer.Option(help="A model file; else of the newest run.")
     ] = None,
     clips: Annotated[int, typer.Option(min=1, max=40, help="How many to speak.")] = 8,
     seed: Annotated[int, typer.Option(min=1, help="Other sentences.")] = 1,
