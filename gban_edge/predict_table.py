@@ -13,7 +13,7 @@ from rich.table import Table
 from rich.text import Text
 
 from gban_edge.predict_output import UNSURE, Answer, summary
-from gban_edge.runtime.result import Result
+from gban_edge.runtime.result import NO_WORDS, Result
 from gban_edge.streams import printable
 from gban_edge.terminal import DIM, percent, shares, text
 
@@ -24,7 +24,7 @@ SHARES = (
     "a_s, h_s: how much of 100 the sound counted, the rest the words; among the aligned vectors "
     "and among the last states"
 )
-NO_WORDS = "heard by sound alone: {}; the model has learnt from sound and words: give {}"
+LACKING = "heard by sound alone: {}; the model has learnt from sound and words: give {}"
 WAYS = "--words, --words-from, --asr, or x.txt beside x.wav"
 CUT = "sound cut"
 LONG = " (--long hears recordings of any length)"
@@ -48,7 +48,7 @@ def show(
     if heard:
         console.print(_table(heard, console.width, meant or {}, words))
         console.print()
-        for note in [*_notes(heard), *([] if not hint else _lacking(heard))]:
+        for note in [*_notes(heard), *(_lacking(heard) if hint else [])]:
             console.print(text(note, DIM))
         if any(answer.result and answer.result.contributions for answer in heard):
             console.print(Text(SHARES, style=DIM))
@@ -165,8 +165,13 @@ def short_names(files: Sequence[str]) -> list[str]:
 
 
 def _notes(answers: Sequence[Answer]) -> list[str]:
-    """What was done to the sounds, each once: "resampled from 44100 Hz: 3 of 7 sounds"."""
-    counts = Counter(note for a in answers if a.result for note in a.result.notes)
+    """What was done to the sounds, each once: "resampled from 44100 Hz: 3 of 7 sounds".
+
+    Not that they had no words: whoever asked for that knows, and others get :func:`_lacking`.
+    """
+    counts = Counter(
+        note for a in answers if a.result for note in a.result.notes if note != NO_WORDS
+    )
     return [
         (f"{note}: {count} of {len(answers)}" if len(answers) > 1 else note)
         + (LONG if note.startswith(CUT) else "")
@@ -179,4 +184,4 @@ def _lacking(answers: Sequence[Answer]) -> list[str]:
     count = sum(not a.words and a.result is not None and a.result.contributions is not None
                 for a in answers)  # fmt: skip
     ways = "--asr" if any(answer.span is not None for answer in answers) else WAYS
-    return [NO_WORDS.format(f"{count} of {len(answers)}", ways)] if count else []
+    return [LACKING.format(f"{count} of {len(answers)}", ways)] if count else []

@@ -18,7 +18,7 @@ from gban_edge.core import native
 from gban_edge.endpoint import SpeechBegan, SpeechStopped, Vad
 from gban_edge.features import SAMPLE_RATE
 from gban_edge.runtime.recognizer import EmotionRecognizer
-from gban_edge.runtime.result import Result
+from gban_edge.runtime.result import NO_WORDS, Result
 from gban_edge.runtime.sound import as_float, as_pcm, check_rate, check_values
 from gban_edge.runtime.words import text_of
 from gban_edge.vad import open_vad
@@ -320,8 +320,9 @@ class UtteranceStream:
         if self._resampler is not None and result.seconds:
             notes.insert(0, f"resampled from {self._rate} Hz")
         if failed is not None:
+            notes = [note for note in notes if note != NO_WORDS]
             notes.append(f"without words: {failed}")
-        return replace(result, notes=tuple(notes)) if len(notes) > len(result.notes) else result
+        return replace(result, notes=tuple(notes)) if notes != list(result.notes) else result
 
     def _measure(self, piece: NDArray[np.float32]) -> None:
         self._power += float(np.square(piece, dtype=np.float64).sum())

@@ -102,3 +102,11 @@ def test_calibration_is_shown_of_four_systems_with_gban_first(tmp_path):
     lines = calibration_figures.coverages(tasks).axes[0].lines
     ends = {line.get_label(): line.get_ydata()[-1] for line in lines}  # all answered: WA
     assert ends == pytest.approx({m: np.mean(p.correct) for m, p in tasks.items()})
+
+
+def test_handfuls_have_no_curve_and_no_legend(tmp_path, monkeypatch, recwarn):
+    tasks = calibration_figures.chosen(tmp_path, make_run(tmp_path, {"gban": 1.0}, (1,), (0,)))
+    assert calibration_figures.coverages(tasks).legends
+    monkeypatch.setattr(calibration_figures, "MINIMUM", 10**6)
+    assert not calibration_figures.coverages(tasks).legends
+    assert [str(one.message) for one in recwarn] == []

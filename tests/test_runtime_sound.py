@@ -116,7 +116,7 @@ def test_sound_that_is_none(rec, sound, words):
 
 
 def test_loud_sound_is_no_mistake(rec):
-    assert rec(changed(3, 8.0)).notes == rec(changed(3, -8.0)).notes == ()
+    assert rec(changed(3, 8.0), "w2").notes == rec(changed(3, -8.0), "w2").notes == ()
 
 
 @pytest.mark.parametrize("rate", [8000, 11025, 22050, 44100, 48000, 96000, 192000])
@@ -179,7 +179,7 @@ def test_an_hour_is_cut_and_the_rest_is_not_looked_at(rec):
     )  # fmt: skip
     # What lies behind may be anything.
     behind = np.concatenate([np.tile(PCM, 4), [np.nan, 1e9]])
-    assert rec(behind).notes == ("sound cut at 7.5 s of 7.5 s",)
+    assert rec(behind, "w2").notes == ("sound cut at 7.5 s of 7.5 s",)
 
 
 def test_words_in_every_form(rec):

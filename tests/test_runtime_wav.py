@@ -81,7 +81,7 @@ def test_every_kind_of_wav(rec, tmp_path, subtype, step, channels, extensible):
     np.testing.assert_allclose(read.pcm, sound.mean(axis=1), atol=step + 1e-7)
     assert read_file(path, 0.1).pcm.tolist() == read.pcm[:4411].tolist()
     mixed = ("mixed down from 2 channels",) if channels == 2 else ()
-    assert rec(path).notes == (*mixed, "resampled from 44100 Hz")
+    assert rec(path, "w2").notes == (*mixed, "resampled from 44100 Hz")
 
 
 def test_other_formats_need_soundfile(rec, tmp_path, monkeypatch):
@@ -175,10 +175,10 @@ def test_a_file_without_samples(rec, tmp_path):
     """What follows its empty 'data' is no sound."""
     path = tmp_path / "x.wav"
     write_wave(path, data=b"")
-    assert rec(path).notes == ("no sound",)
+    assert rec(path, "w2").notes == ("no sound",)
     whole = path.read_bytes() + b"LIST\x04\0\0\0abcd"
     path.write_bytes(whole[:4] + struct.pack("<I", len(whole) - 8) + whole[8:])
-    assert rec(path).notes == ("no sound",)
+    assert rec(path, "w2").notes == ("no sound",)
 
 
 def test_a_file_made_for_more_than_4_gib(rec, tmp_path):

@@ -61,7 +61,8 @@ def test_a_source_that_fails_loses_nothing(rec, caplog, said, why):
     first, *others = ended(events)
     assert (first.words, [one.words for one in others]) == ("", ["w3", "w4"])
     assert first.words_error.startswith(why)
-    assert first.result.notes[0].startswith(f"without words: {why}")
+    (note,) = first.result.notes
+    assert note.startswith(f"without words: {why}")
     assert why in caplog.text
     assert first.result.probabilities == rec(part(pcm, first), "").probabilities
     for one in others:

@@ -22,8 +22,11 @@ void test_notes() {
   };
   expect_notes(run(120000, "a"), {});
   expect_notes(run(160000, "a"), {"sound cut at 7.5 s of 10.0 s"});
-  expect_notes(run(0, ""), {"no sound"});
-  expect_notes(run(0, "", 44100), {"no sound"});
+  expect_notes(run(0, "a"), {"no sound"});
+  expect_notes(run(0, "", 44100), {"no sound", "no words"});
+  expect_notes(run(120000, " ,.- "), {"no words"});
+  expect_notes(run(160000, "", 8000),
+               {"resampled from 8000 Hz", "sound cut at 7.5 s of 20.0 s", "no words"});
   expect_notes(run(100, some_words(512)), {});
   expect_notes(run(100, some_words(600)), {"words cut at 512 of 600"});
   expect_notes(

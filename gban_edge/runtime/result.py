@@ -13,6 +13,8 @@ from gban_edge import features
 from gban_edge.config import GBANConfig
 from gban_edge.runtime.backend import Output
 
+NO_WORDS = "no words"
+
 
 @dataclass(frozen=True)
 class WordAlignment:
@@ -51,7 +53,8 @@ class Result:
         speech_times: float64 [K, 2], from when to when each speech step hears, seconds, cut at
             ``seconds``; neighbours overlap. None likewise.
         seconds: of sound that were heard, at most 7.5.
-        notes: what was done to the input, in words: cut, resampled, mixed down.
+        notes: what was done to the input, in words: cut, resampled, mixed down; "no sound", and
+            "no words" from a network that weighs words against the sound.
         backend: what computed it ("cpu fp32 avx512").
         timings: seconds spent on ``features``, on the ``network`` (of a batch, on all of it) and
             in ``total``.
@@ -115,20 +118,21 @@ def make_result(
     confidence = max(probabilities)
     best = probabilities.index(confidence)
     times = speech_times(output, config, seconds)
+    gates = contributions(output)
     abstained = confidence < abstain_below
     return Result(
         label="" if abstained else labels[best],
         abstained=abstained,
         probabilities=dict(zip(labels, probabilities, strict=True)),
         confidence=confidence,
-        contributions=contributions(output),
+        contributions=gates,
         alignment=align_words(output, times, words),
         speech_weights=output.speech_weights,
         text_weights=output.text_weights,
         alpha=output.alpha,
         speech_times=times,
         seconds=seconds,
-        notes=tuple(notes),
+        notes=tuple(notes) if words or gates is None else (*notes, NO_WORDS),
         backend=backend,
         timings=dict(timings),
     )

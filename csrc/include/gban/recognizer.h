@@ -67,7 +67,7 @@ struct Result {
   std::vector<float> speech_weights;   // [K], sum 1; empty for systems without alignment
   std::vector<float> text_weights;     // [L], likewise
   double seconds = 0;                  // of sound that was heard, at most 7.5
-  std::vector<std::string> notes;      // "sound cut at 7.5 s of 3600.0 s", ...
+  std::vector<std::string> notes;      // "sound cut at 7.5 s of 3600.0 s", "no words", ...
   std::string backend;                 // what ran: "cpu fp32 avx512"
   struct Timings {
     double features, network;  // seconds of work; of features, all pushes together
