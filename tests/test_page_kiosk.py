@@ -165,6 +165,8 @@ def test_the_table_says_what_the_heat_map_shows(page, clip) -> None:
 def test_without_words_it_says_that_nothing_is_aligned(page, clip) -> None:
     assert send(page, clip, "")["alignment"] == []
     expect(page.locator("#map-said")).to_contain_text("No words were given")
+    expect(page.locator("#map-said")).to_contain_text("worth less")
+    expect(page.locator("#facts")).to_contain_text("no words")
     expect(page.get_by_role("button", name="As a table")).to_be_hidden()
 
 

@@ -58,7 +58,7 @@ export function explain(map) {
 // One sentence for those who do not see it.
 export function describe(map) {
   if (!map) return "This model does not align words with sound.";
-  if (!map.rows.length) return "No words were given, so there is nothing to align.";
+  if (!map.rows.length) return "No words were given: nothing to align, and without them this model’s answer is worth less.";
   const most = map.rows.reduce((best, row) => (row.weight > best.weight ? row : best));
   return (
     `Heat map of ${map.rows.length} pairs of words over ${map.seconds.toFixed(1)} seconds. ` +
