@@ -27,8 +27,8 @@ EPILOG = (
     "  gban-edge serve MODEL            then open http://127.0.0.1:8765 in a browser\n\n"
     "  gban-edge serve MODEL --asr pocketsphinx --abstain-below 0.8\n\n"
     "  gban-edge serve MODEL --host 0.0.0.0 --token-file TOKEN --certificate PEM --key PEM\n\n"
-    "Exit status: 0 stopped by SIGTERM; 1 the model, an option or the port cannot be used, or a "
-    "request did not end in time; 2 wrong usage; 130 stopped by Ctrl-C."
+    "Exit status: 0 stopped by Ctrl-C or SIGTERM; 1 the model, an option or the port cannot be used, or a "
+    "request did not end in time; 2 wrong usage; 130 Ctrl-C before it served."
 )
 WHO, MOST = "Who may use it", "How much at once; more gets 429"
 
@@ -132,7 +132,9 @@ def serve(
 
 
 def _say(address: str, backend: str) -> None:
-    typer.echo(f"{address}  ({backend}; Ctrl-C stops it)")
+    every = "://0.0.0.0:" in address or "://[::]:" in address
+    where = "every address of this machine, in a browser with /?token=...; " if every else ""
+    typer.echo(f"{address}  ({backend}; {where}Ctrl-C stops it)")
 
 
 def _token(token: str | None, file: Path | None) -> str | None:

@@ -102,7 +102,7 @@ def guarded(model, tmp_path_factory):
     except FileNotFoundError:
         pytest.skip("no openssl on the PATH")
     options = {key: str(path) for key, path in files.items()}
-    with Server(model.path, folder, token=TOKEN, **options) as server:
+    with Server(model.path, folder, token=TOKEN, hosts=["kiosk.test"], **options) as server:
         yield server
 
 
@@ -128,6 +128,19 @@ def test_without_its_token_the_page_says_what_it_lacks(browser, guarded) -> None
         page.get_by_role("button", name="Start listening").click()
         expect(page.locator("#state")).to_have_text("Not connected")
         expect(alert).to_contain_text("This server wants a token")
+
+
+def test_on_another_device_it_says_where_the_sound_goes(playwright, guarded, server) -> None:
+    rules = "--host-resolver-rules=MAP kiosk.test 127.0.0.1"
+    chromium = playwright.chromium.launch(executable_path=CHROMIUM, args=[rules])
+    there = guarded.address.replace("127.0.0.1", "kiosk.test")
+    with opened(chromium, there, f"?token={TOKEN}", ignore_https_errors=True) as page:
+        expect(page.locator("#notice")).to_contain_text(
+            "It happens on kiosk.test, where this page sends the sound, and nothing is stored."
+        )
+    with opened(chromium, server.address) as page:
+        expect(page.locator("#notice")).to_contain_text("It happens on this device alone, and")
+    chromium.close()
 
 
 def test_a_server_that_is_started_again_is_found_again(browser, model, tmp_path) -> None:

@@ -165,6 +165,8 @@ def test_a_finished_run_is_resumed_at_once_and_never_overwritten(finished, cache
 def test_resume_without_a_name_takes_the_newest_run(finished, cache, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     assert_clean_error(run_folds_here("--resume", "--cache", cache), "no run to resume")
+    done = run_folds_here("--resume", "--out", "mistyped", "--cache", cache, "--iemocap", "none")
+    assert "mistyped holds no run to resume: a new one begins" in done.stderr
     shutil.copytree(finished[0], tmp_path / "runs" / "20260101-000000")
     done = run_folds(*SHORT, "--resume", "--cache", cache)
     assert done.returncode == 0, done.stderr

@@ -103,7 +103,13 @@ def test_what_cannot_be_used_is_refused(server, url, body, headers, status, expe
 def test_noise_called_a_sound_file_is_refused(server):
     noise = np.random.default_rng(0).bytes(5000)
     answered = server.http.post("/v1/recognize", content=noise, headers=WAV)
-    assert answered.status_code in (415, 422)  # without and with the package soundfile
+    assert code(answered, 422) == "unprocessable"
+    message = answered.json()["error"]["message"]
+    assert message.startswith("the sound that was sent: not a readable sound file (")
+    assert "BytesIO" not in message
+    answered = server.http.post("/v1/recognize", content=b"", headers=WAV)
+    assert code(answered, 422) == "unprocessable"
+    assert answered.json()["error"]["message"] == "the sound that was sent is empty"
 
 
 def test_other_paths_and_methods(server):

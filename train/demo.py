@@ -184,7 +184,7 @@ def introduction(model: Path, clips: int) -> str:
     known = FOLD.search(model.resolve().parent.name)
     new = "\nThe model was trained without these two voices." if known else ""
     return f"""
-A computer's voice says {clips} new sentences. How it speaks is half of the emotion,
+A computer's voice says {clips} new sentence{"s" * (clips > 1)}. How it speaks is half of the emotion,
 lively or calm; what the stressed word (in capitals) means is the other half:
 
   lively and good: hap (happy)      lively and bad: ang (angry)
@@ -203,8 +203,8 @@ def what_next(model: Path, seed: int, save: Path | None) -> str:
         (f"predict $MODEL {clips}", "the words from the .txt beside"),
         (f"predict $MODEL {clips} --no-words", "by sound alone: worse"),
         (f"demo --model $MODEL --seed {seed + 1}", "other sentences"),
-        ("listen $MODEL", "from the microphone"),
-        ("serve $MODEL", "a page for the browser"),
+        ("listen $MODEL --asr pocketsphinx", "from the microphone"),
+        ("serve $MODEL --asr pocketsphinx", "a page for the browser"),
     ][save is not None :]
     lines = [f"  gban-edge {command:36}  # {what}" for command, what in commands]
     return "\n".join(["", "Try next:", f"  export MODEL={shell(model)}", *lines])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fcntl
 import json
+import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -43,7 +44,7 @@ def choose(out: Path | None, resume: bool, runs: Path = Path("runs")) -> Path:
 
     Raises:
         FileExistsError: ``out`` holds a run already and it is not to be resumed.
-        FileNotFoundError: there is nothing to resume.
+        FileNotFoundError: there is nothing to resume, and no ``out``.
     """
     if out is None and resume:
         found = sorted(runs.glob("*/settings.json"), key=lambda p: p.stat().st_mtime)
@@ -58,6 +59,8 @@ def choose(out: Path | None, resume: bool, runs: Path = Path("runs")) -> Path:
         raise FileExistsError(
             f"{out} already holds a run; --resume continues it, --out names another folder"
         )
+    if resume and not (out / "settings.json").exists():  # killed before it wrote, or mistyped
+        print(f"{out} holds no run to resume: a new one begins", file=sys.stderr)
     return out
 
 

@@ -229,4 +229,5 @@ def _read_other(source: Path | BinaryIO, path: Named, seconds: float) -> SoundFi
             notes = _notes(file.channels)
             return SoundFile(_mixed(values), file.samplerate, file.frames, notes)
     except (soundfile.SoundFileError, OSError) as error:
-        raise ValueError(f"{path}: not a readable sound file ({error})") from error
+        reason = getattr(error, "error_string", error)  # without the name of a stream of bytes
+        raise ValueError(f"{path}: not a readable sound file ({reason})") from error

@@ -22,6 +22,12 @@ RAW = "application/octet-stream"
 MOST_WORDS_TEXT = 16384  # characters; the head of a request has a limit of its own below 64 KiB
 
 
+class _Sent(io.BytesIO):
+    """A sound file as messages call it."""
+
+    name = "the sound that was sent"
+
+
 class Rest:
     """The endpoints, on ``service``."""
 
@@ -51,7 +57,9 @@ class Rest:
         if raw:
             pcm = np.frombuffer(body, "<i2")
             return self._service.recognizer(pcm, words, SAMPLE_RATE if rate is None else rate)
-        return self._service.recognizer(io.BytesIO(body), words, rate)
+        if not body:
+            raise ValueError("the sound that was sent is empty")
+        return self._service.recognizer(_Sent(body), words, rate)
 
     async def model(self, _: Request) -> Response:
         recognizer = self._service.recognizer

@@ -148,6 +148,9 @@ wireFiles();
 wireWords();
 new ResizeObserver(redraw).observe(find("heat"));
 matchMedia("(prefers-color-scheme: dark)").addEventListener("change", redraw);
+// Beyond loopback the sound leaves the device that shows this page.
+if (!/^(localhost|127\.[\d.]+|\[::1\])$/.test(location.hostname))
+  find("place").textContent = `on ${location.hostname}, where this page sends the sound`;
 describeModel().then(
   (model) => { find("model").textContent = `Model of ${model.labels.length} emotions; ${model.backend}. Utterances are heard up to ${model.max_seconds} s.`; },
   (error) => showProblem(error.message),
