@@ -17,7 +17,7 @@ from gban_edge.microphone import File, Microphone, Source, list_devices, load_so
 from gban_edge.microphone import parse_device as parse
 from gban_edge.runtime import EmotionRecognizer
 from gban_edge.stream import Event, SpeechEnded, UtteranceStream
-from gban_edge.streams import hush, write
+from gban_edge.streams import hush, printable, write
 
 Show = Callable[[Event], None]
 
@@ -78,4 +78,4 @@ def _as_json(event: Event) -> None:
 
 def _as_line(event: Event) -> None:
     if isinstance(event, SpeechEnded):
-        print(plain_line(event), flush=True)
+        print(printable(plain_line(event)), flush=True)

@@ -85,7 +85,7 @@ def parse_device(text: str | None) -> int | str | None:
     >>> parse_device("3"), parse_device("USB"), parse_device(None)
     (3, 'USB', None)
     """
-    return int(text) if text is not None and text.isdigit() else text
+    return int(text) if text is not None and text.isdecimal() else text
 
 
 class Microphone:

@@ -24,7 +24,7 @@ SHARES = (
     "a_s, h_s: how much of 100 the sound counted, the rest the words; among the aligned vectors "
     "and among the last states"
 )
-LACKING = "heard by sound alone: {}; the model has learnt from sound and words: give {}"
+LACKING = "without words: {}; the model has learnt from them: give {}"
 WAYS = "--words, --words-from, --asr, or x.txt beside x.wav"
 CUT = "sound cut"
 LONG = " (--long hears recordings of any length)"
@@ -180,8 +180,7 @@ def _notes(answers: Sequence[Answer]) -> list[str]:
 
 
 def _lacking(answers: Sequence[Answer]) -> list[str]:
-    """How to give words, where a network that weighs them against the sound had none."""
-    count = sum(not a.words and a.result is not None and a.result.contributions is not None
-                for a in answers)  # fmt: skip
+    """How to give words, where a network that hears them had none."""
+    count = sum(a.result is not None and NO_WORDS in a.result.notes for a in answers)
     ways = "--asr" if any(answer.span is not None for answer in answers) else WAYS
     return [LACKING.format(f"{count} of {len(answers)}", ways)] if count else []

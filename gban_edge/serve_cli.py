@@ -27,8 +27,8 @@ EPILOG = (
     "  gban-edge serve MODEL            then open http://127.0.0.1:8765 in a browser\n\n"
     "  gban-edge serve MODEL --asr pocketsphinx --abstain-below 0.8\n\n"
     "  gban-edge serve MODEL --host 0.0.0.0 --token-file TOKEN --certificate PEM --key PEM\n\n"
-    "Exit status: 0 stopped by Ctrl-C or SIGTERM; 1 the model, an option or the port cannot be used, or a "
-    "request did not end in time; 2 wrong usage; 130 Ctrl-C before it served."
+    "Exit status: 0 stopped by Ctrl-C or SIGTERM; 1 the model, an option or the port cannot be "
+    "used, or a request did not end in time; 2 wrong usage; 130 Ctrl-C before it served."
 )
 WHO, MOST = "Who may use it", "How much at once; more gets 429"
 

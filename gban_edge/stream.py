@@ -19,7 +19,7 @@ from gban_edge.endpoint import SpeechBegan, SpeechStopped, Vad
 from gban_edge.features import SAMPLE_RATE
 from gban_edge.runtime.recognizer import EmotionRecognizer
 from gban_edge.runtime.result import NO_WORDS, Result
-from gban_edge.runtime.sound import as_float, as_pcm, check_rate, check_values
+from gban_edge.runtime.sound import as_float, as_pcm, check_rate, check_values, tamed
 from gban_edge.runtime.words import text_of
 from gban_edge.vad import open_vad
 from gban_edge.words import WordSource
@@ -205,7 +205,7 @@ class UtteranceStream:
         check_values(sound, self._came)
         self._came += len(sound)
         heard = np.ascontiguousarray(sound, np.float32)
-        self._take(heard if self._resampler is None else self._resampler.push(heard), given)
+        self._take(heard if self._resampler is None else tamed(self._resampler.push(heard)), given)
         return self._told()
 
     def finish(self) -> list[Event]:
@@ -216,7 +216,7 @@ class UtteranceStream:
         """
         given = perf_counter()
         if self._resampler is not None:
-            rest = self._resampler.finish()
+            rest = tamed(self._resampler.finish())
             self._open_resampler()
             self._take(rest, given)
         self._follow(self.vad.finish(), given)

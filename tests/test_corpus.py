@@ -162,7 +162,7 @@ def test_broken_transcripts_name_file_and_line(corpus):
 def test_missing_sound(corpus):
     wav = sorted(corpus.rglob("*.wav"))[3]
     wav.unlink()
-    with pytest.raises(ValueError, match="Ses01F_impro01_.* has no sound") as caught:
+    with pytest.raises(ValueError, match=r"Ses01F_impro01_.* has no sound") as caught:
         read_corpus(corpus)
     assert str(wav) in str(caught.value)
     assert partial(corpus).skipped["sound missing"] == 1

@@ -9,13 +9,13 @@ import numpy as np
 import pytest
 import soundfile
 from command_process import command, environment, program, refused, small_model, write_wav
-from helpers import assert_clean_error
+from helpers import assert_clean_error, speech_like
 from rich.console import Console
 
 from gban_edge import EmotionRecognizer
 from gban_edge.listen_panel import View
 from gban_edge.listen_run import follow
-from gban_edge.microphone import File, Microphone, list_devices, load_sounddevice
+from gban_edge.microphone import File, Microphone, list_devices, load_sounddevice, parse_device
 from gban_edge.stream import Level, SpeechEnded, UtteranceStream
 
 
@@ -89,6 +89,17 @@ def test_a_file_at_another_rate_as_lines_with_words(model, speech, tmp_path):
     assert any(f"  {label} " in line for label in ("ang", "hap", "neu", "sad")), line
     assert len(line.split('"')[1].split()) >= 2  # words were heard
     assert "latency " in line
+
+
+def test_labels_of_a_stranger_s_model_do_not_drive_the_terminal(tmp_path):
+    labels = tuple(f"{kind}\x1b[31m\n" for kind in "abcd")
+    model = small_model(tmp_path / "strange.safetensors", labels)
+    sound = write_wav(tmp_path / "x.wav", speech_like(np.random.default_rng(1), 32000))
+    done = command("listen", model, "--file", sound, "--fast", "--vad", "energy")
+    assert done.returncode == 0, done.stderr
+    assert "\x1b" not in done.stdout
+    assert all("latency" in line for line in done.stdout.splitlines())
+    assert done.stdout
 
 
 def test_ctrl_c_ends_it_quietly(model, tmp_path):
@@ -306,3 +317,9 @@ def test_on_a_terminal_there_is_a_panel(model, speech, monkeypatch, capsys):
     follow(File(speech[0], fast=True), stream, view, as_json=False)
     assert "none: by sound alone" in capsys.readouterr().out
     assert view.utterances == 2
+
+
+def test_a_device_is_a_number_or_a_name():
+    assert parse_device("3") == 3
+    for name in ("USB", "\u00b2", None):
+        assert parse_device(name) == name

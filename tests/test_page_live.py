@@ -191,6 +191,40 @@ def test_a_file_that_is_no_sound_is_refused_in_plain_words(page, tmp_path) -> No
     expect(page.get_by_role("alert")).to_contain_text("That sound could not be used.")
 
 
+def test_a_microphone_that_is_still_opening_can_be_stopped(page) -> None:
+    page.evaluate(
+        """() => {
+          const real = navigator.mediaDevices.getUserMedia.bind(navigator.mediaDevices);
+          navigator.mediaDevices.getUserMedia = async (asked) => {
+            await new Promise((resolve) => { window.allow = resolve; });
+            window.media = await real(asked);
+            return window.media;
+          };
+        }"""
+    )
+    for stop in (lambda: page.keyboard.press("Escape"), lambda: page.click("#listen")):
+        page.click("#listen")
+        expect(page.locator("#state")).to_have_text("Opening the microphone")
+        stop()
+        expect(page.locator("#state")).to_have_text("Not listening")
+        page.evaluate("() => window.allow()")
+        page.wait_for_function("() => window.media?.getTracks()[0].readyState === 'ended'")
+        expect(page.locator("#state")).to_have_text("Not listening")
+        expect(page.locator("#listen")).to_have_text("Start listening")
+        page.evaluate("() => { window.media = undefined; }")
+
+
+def test_a_file_of_an_unknown_type_is_looked_into(page, clip, tmp_path) -> None:
+    whole = tmp_path / "sound.raw"  # a WAV under another name
+    whole.write_bytes(clip.read_bytes())
+    page.set_input_files("#file", whole)
+    expect(page.locator("#facts")).to_contain_text("3.0 s of sound")
+    noise = tmp_path / "noise.bin"
+    noise.write_bytes(np.random.default_rng(0).bytes(20000))
+    page.set_input_files("#file", noise)
+    expect(page.get_by_role("alert")).to_contain_text("That sound could not be used.")
+
+
 def test_a_refused_microphone_is_explained(playwright, server) -> None:
     arguments = ["--use-fake-device-for-media-stream"]
     chromium = playwright.chromium.launch(executable_path=CHROMIUM, args=arguments)

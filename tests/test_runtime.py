@@ -54,7 +54,7 @@ def test_probabilities_are_those_of_the_equations(tmp_path, name, temperature):
         np.testing.assert_allclose(found, gold.probabilities, atol=TOLERANCE)
         assert result.label == recognizer.labels[int(gold.probabilities.argmax())]
         assert (result.contributions is None) == (name != "gban")
-        assert ("no words" in result.notes) == (name == "gban" and not words)
+        assert ("no words" in result.notes) == (name != "h_s" and not words)
         assert (result.alignment is None) == (name in ("h_s", "h_t"))
         assert (result.speech_weights is None) == (result.text_weights is None)
         for value in (result.speech_weights, result.alpha, result.speech_times):

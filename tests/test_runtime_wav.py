@@ -199,6 +199,10 @@ def test_doubles_beyond_single_precision_are_refused(rec, tmp_path):
     soundfile.write(
         path, np.where(np.arange(30000) == 9, 1e300, PCM.astype(float)), 16000, "DOUBLE"
     )
+    both = np.stack([np.full(9, np.inf), np.full(9, -np.inf)], axis=1)
+    soundfile.write(tmp_path / "both.wav", both, 16000, "FLOAT")
+    with pytest.raises(ValueError, match="pcm must be finite, got nan at sample 0"):
+        rec(tmp_path / "both.wav")  # without a warning of NumPy's, which is an error here
     with pytest.raises(ValueError, match="pcm must be finite, got inf at sample 9"):
         rec(path)
 

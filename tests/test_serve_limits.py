@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from helpers import SMALL
 from runtime_models import make_model
-from serve_server import PATIENCE, Server, answer, until
+from serve_server import PATIENCE, PCM, Server, answer, until
 
 from gban_edge.serve import Limits, ServeOptions
 from gban_edge.serve.server import listen
@@ -194,6 +194,42 @@ def test_what_is_no_http_is_told_in_json(server):
     assert server.recognize().status_code == 200
 
 
+def test_a_body_in_crumbs_is_refused(server):
+    """Each chunk costs the same, and a token is asked for only once those that came are read."""
+    chunked = HEAD + b"Transfer-Encoding: chunked\r\nConnection: close\r\n\r\n"
+    with server.connect() as connection:
+        connection.sendall(chunked + b"1\r\nx\r\n" * 40000)
+        assert status_of(answer(connection)) == (400, "http")
+    pieces = [PCM.tobytes()[i : i + 128] for i in range(0, 2 * len(PCM), 128)]
+    with server.connect() as connection:
+        body = b"".join(b"%x\r\n%s\r\n" % (len(piece), piece) for piece in pieces)
+        connection.sendall(chunked + body + b"0\r\n\r\n")
+        assert answer(connection).startswith(b"HTTP/1.1 200")
+    with server.connect() as connection:  # a body of line ends may be sound
+        line_ends = b"\r\n" * 24000
+        connection.sendall(HEAD + b"Connection: close\r\nContent-Length: 48000\r\n\r\n" + line_ends)
+        assert answer(connection).startswith(b"HTTP/1.1 200")
+
+
+def test_one_that_is_refused_and_gone_leaves_no_traceback(model, tmp_path):
+    with Server(model, tmp_path, limits={"connections": 2}) as server:
+        others = [server.connect() for _ in range(2)]
+        for _ in range(50):
+            server.connect().close()
+        for one in others:
+            one.close()
+        until(lambda: server.http.get("/healthz").status_code == 200)
+    assert "Traceback" not in server.log.read_text()
+
+
+def test_names_are_the_same_in_capitals(model, tmp_path):
+    with Server(model, tmp_path, hosts=["Robot.Local"]) as server:
+        for name in ("Robot.Local", "robot.local:1"):
+            answered = server.http.get("/v1/model", headers={"host": name})
+            assert answered.status_code == 200
+        assert server.http.get("/v1/model", headers={"host": "other.local"}).status_code == 403
+
+
 def test_a_head_of_what_words_may_have_is_taken_however_it_comes(server):
     """15000 characters of them; h11's own limit would depend on the pieces."""
     head = HEAD.replace(b"recognize", b"recognize?words=" + b"w2+" * 5000)
@@ -232,8 +268,11 @@ def test_nobody_else_is_let_in_without_a_token():
 def test_options_are_checked(tmp_path):
     with pytest.raises(ValueError, match=r"port must lie in 0\.\.65535, got 70000"):
         ServeOptions(port=70000)
-    with pytest.raises(ValueError, match="origin must be like"):
+    with pytest.raises(ValueError, match="origin must be as browsers send it"):
         ServeOptions(origins=("kiosk.example",))
+    for never in ("https://Kiosk.Example", "https://kiosk.example:443", "http://kiosk.example:80"):
+        with pytest.raises(ValueError, match="origin must be as browsers send it"):
+            ServeOptions(origins=(never,))
     with pytest.raises(ValueError, match="together"):
         ServeOptions(certificate=tmp_path)
     for name, value in (

@@ -169,6 +169,17 @@ def test_other_rates(rec, rate):
         assert stream.seconds == pytest.approx(len(sound) / rate, abs=1e-4)
 
 
+def test_loud_sound_of_another_rate_is_taken_though_its_resampling_overshoots(rec):
+    pcm = np.where(np.arange(4800) % 40 < 20, 7.9, -7.9).astype(np.float32)  # a square wave
+    assert np.abs(resample(pcm, 48000)).max() > 8
+    stream = UtteranceStream(rec, EnergyGate(), sample_rate=48000)
+    events = [event for _ in range(20) for event in stream.push(pcm)] + stream.finish()
+    (one,) = ended(events)
+    assert one.end - one.start == pytest.approx(2.0, abs=0.1)
+    (spoken,) = rec.recognize_long(np.tile(pcm, 20), sample_rate=48000, vad="energy")
+    assert (spoken.start, spoken.end) == pytest.approx((one.start, one.end), abs=0.05)
+
+
 def test_text_that_is_set_goes_before_the_source(rec):
     asked = []
     stream = UtteranceStream(rec, Marked(), lambda pcm, rate: asked.append(1) or "w9")

@@ -126,7 +126,8 @@ def _read_session(
         if missing and not allow_partial:
             at = folder / "dialog" / "transcriptions" if missing == "words" else wav
             raise ValueError(
-                f"{where}: {name} has no {missing} ({at}); --allow-partial skips and counts such turns"
+                f"{where}: {name} has no {missing} ({at}); --allow-partial skips and "
+                "counts such turns"
             )
         if missing:
             corpus.skipped[f"{missing} missing"] += 1

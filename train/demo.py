@@ -183,8 +183,9 @@ def introduction(model: Path, clips: int) -> str:
     """What is to be heard, for somebody who has read nothing."""
     known = FOLD.search(model.resolve().parent.name)
     new = "\nThe model was trained without these two voices." if known else ""
+    said = f"{clips} new sentence{'s' * (clips > 1)}"
     return f"""
-A computer's voice says {clips} new sentence{"s" * (clips > 1)}. How it speaks is half of the emotion,
+A computer's voice says {said}. How it speaks is half of the emotion,
 lively or calm; what the stressed word (in capitals) means is the other half:
 
   lively and good: hap (happy)      lively and bad: ang (angry)

@@ -32,7 +32,7 @@ Backend backend_of(const std::string& name) {
 }
 
 NetworkBackend::NetworkBackend(const Model& model, const RecognizerOptions& options)
-    : threads_(options.threads) {
+    : threads_(options.threads), hears_words_(model.name != "h_s") {
   check(options);
   if (options.backend != Backend::cpu) {
     const std::string missing = open_cuda(model, options);

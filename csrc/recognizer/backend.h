@@ -25,6 +25,7 @@ class NetworkBackend {
   const std::string& reason() const { return reason_; }  // why the CPU was taken; or empty
   bool has_gates() const { return has_gates_; }
   bool has_alignment() const { return has_alignment_; }
+  bool hears_words() const { return hears_words_; }  // words can change what it answers
 
  private:
   void open_cpu(const Model& model, const RecognizerOptions& options);
@@ -35,7 +36,7 @@ class NetworkBackend {
 #ifdef GBAN_HAS_CUDA
   std::unique_ptr<CudaEngine> cuda_;
 #endif
-  bool has_gates_ = false, has_alignment_ = false;
+  bool has_gates_ = false, has_alignment_ = false, hears_words_;
   std::string name_, reason_;
 };
 

@@ -19,7 +19,7 @@ float* room(std::vector<float>& values, std::int64_t n, bool wanted) {
 }
 
 // What the caller should know about his input.
-void note(const Ear& ear, std::size_t words, bool weighs_words, std::vector<std::string>& notes) {
+void note(const Ear& ear, std::size_t words, bool hears_words, std::vector<std::string>& notes) {
   notes.clear();
   char text[96];
   if (ear.pushed() == 0) notes.emplace_back("no sound");
@@ -30,7 +30,7 @@ void note(const Ear& ear, std::size_t words, bool weighs_words, std::vector<std:
                   static_cast<double>(ear.pushed()) / ear.rate());
     notes.emplace_back(text);
   }
-  if (words == 0 && weighs_words) notes.emplace_back("no words");
+  if (words == 0 && hears_words) notes.emplace_back("no words");
   if (words > kMaxWords)
     notes.push_back("words cut at " + std::to_string(kMaxWords) + " of " + std::to_string(words));
 }
@@ -71,7 +71,7 @@ void decide(const Recognizer::State& owner, Result& result) {
 void Utterance::State::finish(const Recognizer::State& owner, const std::string& text,
                               Result& result) {
   std::vector<std::string> words = tokenize(text);
-  note(ear, words.size(), owner.network.has_gates(), result.notes);
+  note(ear, words.size(), owner.network.hears_words(), result.notes);
   words.resize(std::min(words.size(), static_cast<std::size_t>(kMaxWords)));
   ids.clear();
   for (const std::string& word : words) ids.push_back(owner.vocabulary.id(word));

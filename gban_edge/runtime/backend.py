@@ -84,6 +84,10 @@ class Backend(Protocol):
     def vocabulary(self) -> Vocabulary:
         """Its words and their ids."""
 
+    @property
+    def hears_words(self) -> bool:
+        """Whether words can change what it answers."""
+
     def run(self, features: Sequence[Floats], ids: Sequence[Ids]) -> list[Output]:
         """An output an utterance.
 
@@ -154,6 +158,10 @@ class OfFile:
     @property
     def vocabulary(self) -> Vocabulary:
         return self._file.vocabulary
+
+    @property
+    def hears_words(self) -> bool:
+        return self._file.model != "h_s"
 
 
 def open_backend(

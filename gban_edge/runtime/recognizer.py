@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, NamedTuple
 from gban_edge import features, hub
 from gban_edge.runtime import long
 from gban_edge.runtime.backend import Backend, Floats, open_backend
-from gban_edge.runtime.result import Result, make_result
-from gban_edge.runtime.sound import ALL_SECONDS, SoundLike, read_sound
+from gban_edge.runtime.result import NO_WORDS, Result, make_result
+from gban_edge.runtime.sound import ALL_SECONDS, SoundLike, read_sound, tamed
 from gban_edge.runtime.stream import Stream
 from gban_edge.runtime.words import Said, Words, read_words
 
@@ -199,8 +199,9 @@ class EmotionRecognizer:
         """
         long.check_words(words)
         heard = read_sound(sound, sample_rate, ALL_SECONDS)
-        found = long.find_speech(heard.pcm, vad)
-        sounds = long.cut(heard.pcm, found)
+        pcm = tamed(heard.pcm)
+        found = long.find_speech(pcm, vad)
+        sounds = long.cut(pcm, found)
         texts = long.texts_of(words, sounds)
         results = self.recognize_batch(zip(sounds, texts, strict=True)) if found else []
         noted = [replace(one, notes=(*heard.notes, *one.notes)) for one in results]
@@ -236,6 +237,9 @@ class EmotionRecognizer:
         utterance = _Utterance(words, frames, seconds, notes, spent)
         return self._answer([utterance], perf_counter() - spent)[0]
 
+    def _lack(self, one: _Utterance) -> tuple[str, ...]:
+        return () if one.words.words or not self._network.hears_words else (NO_WORDS,)
+
     def _answer(self, utterances: Sequence[_Utterance], begin: float) -> list[Result]:
         """Results of what was heard since ``begin``."""
         before = perf_counter()
@@ -250,7 +254,7 @@ class EmotionRecognizer:
                 one.words.words,
                 abstain_below=self._abstain_below,
                 seconds=one.seconds,
-                notes=(*one.notes, *one.words.notes),
+                notes=(*one.notes, *one.words.notes, *self._lack(one)),
                 backend=self._network.name,
                 timings={"features": one.spent, "network": end - before, "total": end - begin},
             )

@@ -54,7 +54,7 @@ class Result:
             ``seconds``; neighbours overlap. None likewise.
         seconds: of sound that were heard, at most 7.5.
         notes: what was done to the input, in words: cut, resampled, mixed down; "no sound", and
-            "no words" from a network that weighs words against the sound.
+            "no words" from a network that hears them.
         backend: what computed it ("cpu fp32 avx512").
         timings: seconds spent on ``features``, on the ``network`` (of a batch, on all of it) and
             in ``total``.
@@ -118,21 +118,20 @@ def make_result(
     confidence = max(probabilities)
     best = probabilities.index(confidence)
     times = speech_times(output, config, seconds)
-    gates = contributions(output)
     abstained = confidence < abstain_below
     return Result(
         label="" if abstained else labels[best],
         abstained=abstained,
         probabilities=dict(zip(labels, probabilities, strict=True)),
         confidence=confidence,
-        contributions=gates,
+        contributions=contributions(output),
         alignment=align_words(output, times, words),
         speech_weights=output.speech_weights,
         text_weights=output.text_weights,
         alpha=output.alpha,
         speech_times=times,
         seconds=seconds,
-        notes=tuple(notes) if words or gates is None else (*notes, NO_WORDS),
+        notes=tuple(notes),
         backend=backend,
         timings=dict(timings),
     )

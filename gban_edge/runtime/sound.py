@@ -116,6 +116,11 @@ def resample(pcm: Pcm, rate: int) -> NDArray[np.float32]:
     return resampled
 
 
+def tamed(resampled: NDArray[Any]) -> NDArray[Any]:
+    """Resampled sound to be taken again: it may overshoot what :func:`check_values` allows."""
+    return np.clip(resampled, -TOO_LOUD, TOO_LOUD)
+
+
 def check_rate(sample_rate: object) -> None:
     """ValueError for what is no rate between 8 and 192 kHz."""
     if isinstance(sample_rate, bool) or not isinstance(sample_rate, (int, np.integer)):

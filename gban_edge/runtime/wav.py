@@ -200,7 +200,8 @@ def _decode(raw: bytes, kind: _Format) -> NDArray[np.float32]:
 
 def _mixed(values: NDArray[np.float32]) -> NDArray[np.float32]:
     """[samples, channels] -> their mean [samples]."""
-    return values[:, 0] if values.shape[1] == 1 else values.mean(axis=1, dtype=np.float32)
+    with np.errstate(all="ignore"):  # the check of values tells of what is not finite
+        return values[:, 0] if values.shape[1] == 1 else values.mean(axis=1, dtype=np.float32)
 
 
 def _notes(channels: int) -> tuple[str, ...]:

@@ -1,14 +1,15 @@
 """uvicorn's connections, with limits for clients that stall, flood, or are too many.
 
 What is used of uvicorn besides asyncio's own protocol: of H11Protocol ``transport``, ``loop``,
-``connections``, ``cycle``, ``on_response_complete`` and ``send_400_response``; of the WebSocket
-``transport``, ``loop``, ``frames`` and ``run_asgi``.
+``connections``, ``headers``, ``cycle``, ``on_response_complete`` and ``send_400_response``; of the
+WebSocket ``transport``, ``loop``, ``frames`` and ``run_asgi``.
 """
 
 from __future__ import annotations
 
 import asyncio
 import json
+from contextlib import suppress
 from http import HTTPStatus
 from typing import Any
 
@@ -21,6 +22,9 @@ from gban_edge.serve.options import Limits
 HEAD_BYTES = 64 << 10  # of a request's head
 MOST_FRAMES = 1024  # of one WebSocket message
 LINGER_SECONDS = 1.0
+READ_BYTES = 16 << 10  # of one connection at once: asyncio's 256 KiB can hold the loop for long
+PIECE = 4096
+SMALLEST_CHUNK = 64  # bytes on average of a chunked body, 2 ms of sound: each costs the same
 
 
 def http_protocol(limits: Limits) -> type[H11Protocol]:
@@ -32,6 +36,7 @@ def http_protocol(limits: Limits) -> type[H11Protocol]:
 
         def connection_made(self, transport: Any) -> None:
             super().connection_made(transport)
+            transport.max_size = READ_BYTES
             transport.set_write_buffer_limits(high=1)  # pause_writing: the client leaves bytes
             self._idle_since = self.loop.time()
             self._stalled: asyncio.TimerHandle | None = None
@@ -40,8 +45,21 @@ def http_protocol(limits: Limits) -> type[H11Protocol]:
                 self._refuse(ApiError(429, "busy", "too many connections; try again soon"))
 
         def data_received(self, data: bytes) -> None:
-            if not self._refused:
-                super().data_received(data)
+            for start in range(0, len(data), PIECE):
+                if self._refused or self.transport.get_protocol() is not self:
+                    return
+                piece = data[start : start + PIECE]
+                if self._in_crumbs(piece):
+                    self._refuse(ApiError(400, "http", "the chunks of the body are too small"))
+                else:
+                    super().data_received(piece)
+
+        def _in_crumbs(self, piece: bytes) -> bool:
+            """Whether this goes on with a chunked body in chunks that cost more than they bring."""
+            if self.cycle is None or not self.cycle.more_body:
+                return False
+            kinds = [value for name, value in self.headers if name == b"transfer-encoding"]
+            return bool(kinds) and piece.count(b"\r\n") > 2 * (PIECE // SMALLEST_CHUNK)
 
         def on_response_complete(self) -> None:
             self._idle_since = self.loop.time()
@@ -69,7 +87,8 @@ def http_protocol(limits: Limits) -> type[H11Protocol]:
             self._refused = True
             self.transport.write(answer_bytes(error))
             if self.transport.can_write_eof():
-                self.transport.write_eof()
+                with suppress(OSError):  # the client is gone already
+                    self.transport.write_eof()
             self.loop.call_later(LINGER_SECONDS, self.transport.abort)
 
         def _forget_stall(self) -> None:

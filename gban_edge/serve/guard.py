@@ -143,7 +143,8 @@ class Guard:
         if not self._options.loopback and not self._options.hosts:
             return  # any name of this machine; the token keeps strangers out
         name = hostname(host)
-        if name not in (*LOOPBACK, self._options.host, *self._options.hosts):
+        hosts = (self._options.host, *self._options.hosts)
+        if name not in LOOPBACK and name not in {one.lower() for one in hosts}:
             raise ApiError(
                 403, "host", "Host must be a name of this machine (localhost, 127.0.0.1, or one "
                 "that the server was told to answer to)",

@@ -132,5 +132,10 @@ def _check_token(token: str) -> None:
 
 def _check_origin(origin: str) -> None:
     parts = urlsplit(origin)
-    if parts.scheme not in ("http", "https") or origin != f"{parts.scheme}://{parts.netloc}":
-        raise ValueError(f'origin must be like "https://kiosk.example:8080", got "{origin}"')
+    usual = {"http": ":80", "https": ":443"}.get(parts.scheme)
+    sent = f"{parts.scheme}://{parts.netloc}".lower()  # by browsers, which leave the usual port out
+    if usual is None or origin != sent or origin.endswith(usual):
+        raise ValueError(
+            "origin must be as browsers send it, in lower case and without path or usual port, "
+            f'like "https://kiosk.example:8080", got "{origin}"'
+        )

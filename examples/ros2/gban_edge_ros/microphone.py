@@ -35,7 +35,7 @@ class Microphone:
         self._queue: queue.Queue[NDArray[np.float32]] = queue.Queue(BLOCKS_KEPT)
         self.lost = 0
         name: str | int | None = settings.device or None
-        if settings.device.isdigit():
+        if settings.device.isdecimal():
             name = int(settings.device)
         try:
             self._stream = sounddevice.InputStream(

@@ -10,6 +10,7 @@ const PAUSE = 300; // ms without a key before typed words are sent
 
 let listening = null; // {microphone, stream, recent} while the microphone is open
 let opening = false;
+let cancelled = false; // while it was opening
 
 function typed() {
   return find("words").value.trim();
@@ -18,13 +19,15 @@ function typed() {
 async function start() {
   if (opening) return;
   opening = true;
+  cancelled = false;
   showProblem("");
   showState("waiting", "Opening the microphone");
   try {
     const microphone = await openMicrophone(hear, () => stop("The microphone was disconnected. Connect it, then press Start listening again."));
-    const stream = new Stream(microphone.sampleRate, { ready, event, lost });
-    listening = { microphone, stream, recent: new Recent(microphone.sampleRate) };
-    showState("waiting", "Connecting");
+    if (cancelled) {
+      microphone.close();
+      showState("idle", "Not listening");
+    } else connect(microphone);
   } catch (error) {
     showProblem(microphoneProblem(error));
     showState("idle", "Not listening");
@@ -33,7 +36,17 @@ async function start() {
   showButtons();
 }
 
+function connect(microphone) {
+  const stream = new Stream(microphone.sampleRate, { ready, event, lost });
+  listening = { microphone, stream, recent: new Recent(microphone.sampleRate) };
+  showState("waiting", "Connecting");
+}
+
 function stop(problem = "") {
+  if (opening) {
+    cancelled = true;
+    showState("idle", "Not listening");
+  }
   if (!listening) return;
   listening.stream.close();
   listening.microphone.close();
@@ -135,7 +148,7 @@ function wireWords() {
   });
 }
 
-find("listen").addEventListener("click", () => (listening ? stop() : start()));
+find("listen").addEventListener("click", () => (listening || opening ? stop() : start()));
 find("map-switch").addEventListener("click", () => {
   showTable(find("map-text").hidden);
   redraw();

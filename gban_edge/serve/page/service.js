@@ -46,7 +46,7 @@ export function describeModel() {
 
 export function recognizeFile(file, words) {
   const query = words ? `?${new URLSearchParams({ words })}` : "";
-  const type = file.type || "audio/wav"; // a system that knows no types
+  const type = file.type.startsWith("audio/") ? file.type : "audio/wav"; // the server looks into it
   return ask(`v1/recognize${query}`, { method: "POST", body: file, headers: { "Content-Type": type } });
 }
 
