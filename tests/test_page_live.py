@@ -69,7 +69,7 @@ def assert_shown(page: Page, result: dict) -> None:
     expect(page.locator("#label")).to_have_text(name(result["label"]))
     for key, share in result["contributions"].items():
         width = page.locator(f'[data-key="{key}"]').evaluate("(at) => at.style.width")
-        assert float(width.removesuffix("%")) == pytest.approx(100 * share)
+        assert float(width.removesuffix("%")) == pytest.approx(100 * share, abs=1e-3)  # six digits
     pairs = (len(result["alignment"]) + 1) // 2
     heat = page.get_by_role("img", name=f"Heat map of {pairs} pairs of words")
     expect(heat).to_be_visible()
