@@ -23,6 +23,9 @@ from serve_contract import check_answer
 PCM = np.round(speech_like(np.random.default_rng(3), 24000) * 32767).astype("<i2")
 RAW = {"content-type": "application/octet-stream"}
 WAV = {"content-type": "audio/wav"}
+HEAD = (
+    b"POST /v1/recognize HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/octet-stream\r\n"
+)
 PATIENCE = 30.0  # seconds for what must happen; no test depends on how soon it does
 
 
@@ -121,3 +124,9 @@ def answer(connection: socket.socket) -> bytes:
     except ConnectionResetError:
         pass
     return found
+
+
+def status_of(raw: bytes) -> tuple[int, str]:
+    """The status and the error's code of a response as it came."""
+    head, _, body = raw.partition(b"\r\n\r\n")
+    return int(head.split()[1]), json.loads(body)["error"]["code"]

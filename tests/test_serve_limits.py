@@ -1,7 +1,6 @@
 """The service among clients that are too many, too slow, too large, or gone."""
 
 import contextlib
-import json
 import socket
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -9,15 +8,12 @@ from pathlib import Path
 import pytest
 from helpers import SMALL
 from runtime_models import make_model
-from serve_server import PATIENCE, PCM, Server, answer, until
+from serve_server import HEAD, PATIENCE, Server, answer, status_of, until
 
 from gban_edge.serve import Limits, ServeOptions
 from gban_edge.serve.server import listen
 
 pytestmark = pytest.mark.alone
-HEAD = (
-    b"POST /v1/recognize HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/octet-stream\r\n"
-)
 QUICK = {"body_seconds": 0.5, "head_seconds": 0.5, "body_bytes": 100_000, "uploads": 2}
 
 
@@ -31,12 +27,6 @@ def server(model, tmp_path_factory):
     """A server with little patience."""
     with Server(model, tmp_path_factory.mktemp("server"), limits=QUICK) as found:
         yield found
-
-
-def status_of(raw):
-    """The status and the error's code of a response as it came."""
-    head, _, body = raw.partition(b"\r\n\r\n")
-    return int(head.split()[1]), json.loads(body)["error"]["code"]
 
 
 def test_beyond_capacity_the_answer_is_429_at_once(model, tmp_path):
@@ -183,75 +173,12 @@ def send_for_ever(connection, message):
         connection.sendall(message)
 
 
-def test_what_is_no_http_is_told_in_json(server):
-    for garbage in (b"GET / HTTP\r\n\r\n", b"GET /" + b"a" * 70000 + b" HTTP/1.1\r\n\r\n"):
-        with server.connect() as connection:
-            connection.sendall(garbage)
-            assert status_of(answer(connection)) == (400, "http")
-    with server.connect() as connection:  # in the middle of a body
-        connection.sendall(HEAD + b"Transfer-Encoding: chunked\r\n\r\nxyz\r\n")
-        assert status_of(answer(connection)) == (400, "http")
-    assert server.recognize().status_code == 200
-
-
-def test_a_body_in_crumbs_is_refused(server):
-    """Each chunk costs the same, and a token is asked for only once those that came are read."""
-    chunked = HEAD + b"Transfer-Encoding: chunked\r\nConnection: close\r\n\r\n"
-    with server.connect() as connection:
-        connection.sendall(chunked + b"1\r\nx\r\n" * 40000)
-        assert status_of(answer(connection)) == (400, "http")
-    pieces = [PCM.tobytes()[i : i + 128] for i in range(0, 2 * len(PCM), 128)]
-    with server.connect() as connection:
-        body = b"".join(b"%x\r\n%s\r\n" % (len(piece), piece) for piece in pieces)
-        connection.sendall(chunked + body + b"0\r\n\r\n")
-        assert answer(connection).startswith(b"HTTP/1.1 200")
-    with server.connect() as connection:  # a body of line ends may be sound
-        line_ends = b"\r\n" * 24000
-        connection.sendall(HEAD + b"Connection: close\r\nContent-Length: 48000\r\n\r\n" + line_ends)
-        assert answer(connection).startswith(b"HTTP/1.1 200")
-
-
-def test_one_that_is_refused_and_gone_leaves_no_traceback(model, tmp_path):
-    with Server(model, tmp_path, limits={"connections": 2}) as server:
-        others = [server.connect() for _ in range(2)]
-        for _ in range(50):
-            server.connect().close()
-        for one in others:
-            one.close()
-        until(lambda: server.http.get("/healthz").status_code == 200)
-    assert "Traceback" not in server.log.read_text()
-
-
 def test_names_are_the_same_in_capitals(model, tmp_path):
     with Server(model, tmp_path, hosts=["Robot.Local"]) as server:
         for name in ("Robot.Local", "robot.local:1"):
             answered = server.http.get("/v1/model", headers={"host": name})
             assert answered.status_code == 200
         assert server.http.get("/v1/model", headers={"host": "other.local"}).status_code == 403
-
-
-def test_a_head_of_what_words_may_have_is_taken_however_it_comes(server):
-    """15000 characters of them; h11's own limit would depend on the pieces."""
-    head = HEAD.replace(b"recognize", b"recognize?words=" + b"w2+" * 5000)
-    with server.connect() as connection:
-        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        for first in range(0, len(head), 8000):
-            connection.sendall(head[first : first + 8000])
-        connection.sendall(b"Connection: close\r\nContent-Length: 0\r\n\r\n")
-        assert answer(connection).startswith(b"HTTP/1.1 200")
-
-
-def test_connections_beyond_the_limit_get_429(model, tmp_path):
-    with Server(model, tmp_path, limits={"connections": 4}) as server:
-        others = [server.connect() for _ in range(3)]
-        assert server.http.get("/healthz").status_code == 200
-        for _ in range(10):  # those who have sent their request too
-            with server.connect() as one_more:
-                one_more.sendall(HEAD + b"Content-Length: 50000\r\n\r\n" + bytes(50000))
-                assert status_of(answer(one_more)) == (429, "busy")
-        for one in others:
-            one.close()
-        until(lambda: server.http.get("/healthz").status_code == 200)
 
 
 def test_nobody_else_is_let_in_without_a_token():

@@ -10,14 +10,11 @@ import numpy as np
 import pytest
 from helpers import SMALL
 from runtime_models import make_model
-from serve_server import PATIENCE, PCM, Server, answer, until
+from serve_server import HEAD, PATIENCE, PCM, Server, answer, until
 from spoken import TEXTS, speech
 from test_serve_stream import BY_HAND, closed, connect, events_to, push, say
 
 pytestmark = pytest.mark.alone
-HEAD = (
-    b"POST /v1/recognize HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/octet-stream\r\n"
-)
 
 
 @pytest.fixture(scope="module")

@@ -1,8 +1,8 @@
 """uvicorn's connections, with limits for clients that stall, flood, or are too many.
 
 What is used of uvicorn besides asyncio's own protocol: of H11Protocol ``transport``, ``loop``,
-``connections``, ``headers``, ``cycle``, ``on_response_complete`` and ``send_400_response``; of the
-WebSocket ``transport``, ``loop``, ``frames`` and ``run_asgi``.
+``flow``, ``connections``, ``headers``, ``cycle``, ``on_response_complete`` and
+``send_400_response``; of the WebSocket ``transport``, ``loop``, ``frames`` and ``run_asgi``.
 """
 
 from __future__ import annotations
@@ -22,9 +22,10 @@ from gban_edge.serve.options import Limits
 HEAD_BYTES = 64 << 10  # of a request's head
 MOST_FRAMES = 1024  # of one WebSocket message
 LINGER_SECONDS = 1.0
-READ_BYTES = 16 << 10  # of one connection at once: asyncio's 256 KiB can hold the loop for long
-PIECE = 4096
-SMALLEST_CHUNK = 64  # bytes on average of a chunked body, 2 ms of sound: each costs the same
+READ_BYTES = 64 << 10  # of one connection at once: asyncio's 256 KiB can hold the loop for long
+PIECE = 4 << 10
+SIZED_PIECE = 16 << 10  # of a body whose length was told, which costs the same in any pieces
+MOST_CHUNK_LINES = 2 * PIECE // 64  # each chunk costs the same: 64 bytes of it are 2 ms of sound
 
 
 def http_protocol(limits: Limits) -> type[H11Protocol]:
@@ -33,6 +34,7 @@ def http_protocol(limits: Limits) -> type[H11Protocol]:
 
     class Protocol(H11Protocol):
         _refused = False
+        _held = b""  # of a client that does not wait for the answer to send its next request
 
         def connection_made(self, transport: Any) -> None:
             super().connection_made(transport)
@@ -45,25 +47,38 @@ def http_protocol(limits: Limits) -> type[H11Protocol]:
                 self._refuse(ApiError(429, "busy", "too many connections; try again soon"))
 
         def data_received(self, data: bytes) -> None:
-            for start in range(0, len(data), PIECE):
-                if self._refused or self.transport.get_protocol() is not self:
+            self._held += data
+            while self._held and not self._refused and self.transport.get_protocol() is self:
+                if self._answers():
+                    self.flow.pause_reading()
                     return
-                piece = data[start : start + PIECE]
-                if self._in_crumbs(piece):
-                    self._refuse(ApiError(400, "http", "the chunks of the body are too small"))
-                else:
-                    super().data_received(piece)
+                self._take(self._body_comes_in_chunks())
 
-        def _in_crumbs(self, piece: bytes) -> bool:
-            """Whether this goes on with a chunked body in chunks that cost more than they bring."""
+        def _take(self, chunked: bool | None) -> None:
+            """Give uvicorn's parser, which stops for nothing but a request, the next piece."""
+            size = SIZED_PIECE if chunked is False else PIECE
+            piece, self._held = self._held[:size], self._held[size:]
+            if chunked and piece.count(b"\r\n") > MOST_CHUNK_LINES:
+                self._refuse(ApiError(400, "http", "the chunks of the body are too small"))
+            else:
+                super().data_received(piece)
+
+        def _answers(self) -> bool:
+            """Whether a request came whole and waits for its answer."""
+            cycle = self.cycle
+            return cycle is not None and not cycle.more_body and not cycle.response_complete
+
+        def _body_comes_in_chunks(self) -> bool | None:
+            """Of the request whose body is arriving; None if none is."""
             if self.cycle is None or not self.cycle.more_body:
-                return False
-            kinds = [value for name, value in self.headers if name == b"transfer-encoding"]
-            return bool(kinds) and piece.count(b"\r\n") > 2 * (PIECE // SMALLEST_CHUNK)
+                return None
+            return any(name == b"transfer-encoding" for name, _ in self.headers)
 
         def on_response_complete(self) -> None:
             self._idle_since = self.loop.time()
             super().on_response_complete()
+            if self._held:
+                self.loop.call_soon(self.data_received, b"")
 
         def send_400_response(self, msg: str) -> None:
             self._refuse(ApiError(400, "http", "this is no HTTP/1.1 request, or its head too long"))
