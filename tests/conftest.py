@@ -46,6 +46,15 @@ def smoke_corpus(cache: Path) -> Path:
     return builtin_corpus(cache, 100)
 
 
+@pytest.fixture(scope="session")
+def small_gban(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The model file of a small GBAN with random weights."""
+    from helpers import SMALL
+    from runtime_models import make_model
+
+    return make_model(tmp_path_factory.mktemp("model") / "gban.safetensors", SMALL).path
+
+
 @pytest.fixture
 def corpus(tmp_path: Path) -> Path:
     """A tiny corpus of noise in IEMOCAP's layout, to be broken as a test likes."""

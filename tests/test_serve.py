@@ -6,8 +6,7 @@ from urllib.parse import quote
 
 import numpy as np
 import pytest
-from helpers import ROOT, SMALL
-from runtime_models import make_model
+from helpers import ROOT
 from serve_server import PCM, RAW, WAV, Server, answer, float_wav, wav_bytes
 
 from gban_edge import EmotionRecognizer
@@ -16,27 +15,22 @@ TOKEN = "a-token-of-24-characters"
 
 
 @pytest.fixture(scope="module")
-def model(tmp_path_factory):
-    return make_model(tmp_path_factory.mktemp("model") / "gban.safetensors", SMALL).path
-
-
-@pytest.fixture(scope="module")
-def server(model, tmp_path_factory):
-    with Server(model, tmp_path_factory.mktemp("server")) as found:
+def server(small_gban, tmp_path_factory):
+    with Server(small_gban, tmp_path_factory.mktemp("server")) as found:
         yield found
 
 
 @pytest.fixture(scope="module")
-def locked(model, tmp_path_factory):
+def locked(small_gban, tmp_path_factory):
     """A server that other machines reach."""
     folder = tmp_path_factory.mktemp("locked")
-    with Server(model, folder, host="0.0.0.0", token=TOKEN) as found:
+    with Server(small_gban, folder, host="0.0.0.0", token=TOKEN) as found:
         yield found
 
 
 @pytest.fixture(scope="module")
-def rec(model):
-    return EmotionRecognizer.from_pretrained(model, "cpu")
+def rec(small_gban):
+    return EmotionRecognizer.from_pretrained(small_gban, "cpu")
 
 
 def same(answered, expected):
@@ -204,9 +198,9 @@ def test_pages_of_other_sites_are_refused(server, origin):
     assert server.http.get("/v1/model", headers={"sec-fetch-site": "cross-site"}).status_code == 403
 
 
-def test_a_site_that_was_allowed(model, tmp_path):
+def test_a_site_that_was_allowed(small_gban, tmp_path):
     options = {"origins": ["https://kiosk.example"], "hosts": ["kiosk.local"]}
-    with Server(model, tmp_path, token=TOKEN, **options) as server:
+    with Server(small_gban, tmp_path, token=TOKEN, **options) as server:
         headers = {"origin": "https://kiosk.example", "host": "kiosk.local:80"}
         asks = {**headers, "access-control-request-method": "POST",
                 "access-control-request-headers": "authorization,content-type"}  # fmt: skip

@@ -4,10 +4,9 @@ import asyncio
 import json
 import re
 import socket
+import tracemalloc
 
 import pytest
-from helpers import SMALL
-from runtime_models import make_model
 from serve_server import HEAD, PCM, Server, answer, status_of, until
 from uvicorn import Config
 from uvicorn.server import ServerState
@@ -19,13 +18,8 @@ pytestmark = pytest.mark.alone
 
 
 @pytest.fixture(scope="module")
-def model(tmp_path_factory):
-    return make_model(tmp_path_factory.mktemp("model") / "gban.safetensors", SMALL).path
-
-
-@pytest.fixture(scope="module")
-def server(model, tmp_path_factory):
-    with Server(model, tmp_path_factory.mktemp("server")) as found:
+def server(small_gban, tmp_path_factory):
+    with Server(small_gban, tmp_path_factory.mktemp("server")) as found:
         yield found
 
 
@@ -76,7 +70,16 @@ def test_requests_that_do_not_wait_for_answers(server):
 class Transport(asyncio.Transport):
     """Of a client that is far away."""
 
-    paused, protocol = False, None
+    paused, protocol, said = False, None, b""
+
+    def write(self, data):
+        self.said += data
+
+    def can_write_eof(self):
+        return False
+
+    def abort(self):
+        pass
 
     def pause_reading(self):
         self.paused = True
@@ -88,20 +91,27 @@ class Transport(asyncio.Transport):
         pass
 
 
-def test_what_waits_for_its_turn_is_not_parsed():
-    """The parser would go through all of it at once, after the answer."""
+def connection_to_nowhere():
+    """A connection of the service without one, its transport and its server's state."""
 
     async def never(scope, receive, send):
         await asyncio.Event().wait()
 
+    state = ServerState()
+    config = Config(never, http="h11", ws="none")
+    config.load()
+    one = http_protocol(Limits())(config=config, server_state=state, app_state={})
+    transport = Transport()
+    transport.protocol = one
+    one.connection_made(transport)
+    return one, transport, state
+
+
+def test_what_waits_for_its_turn_is_not_parsed():
+    """The parser would go through all of it at once, after the answer."""
+
     async def held():
-        state = ServerState()
-        config = Config(never, http="h11", ws="none")
-        config.load()
-        one = http_protocol(Limits())(config=config, server_state=state, app_state={})
-        transport = Transport()
-        transport.protocol = one
-        one.connection_made(transport)
+        one, transport, state = connection_to_nowhere()
         one.data_received(HEAD + b"Content-Length: 4000\r\n\r\n" + bytes(4000 + 60000))
         for task in state.tasks:
             task.cancel()
@@ -112,8 +122,23 @@ def test_what_waits_for_its_turn_is_not_parsed():
     assert 0 < parsed < 16384
 
 
-def test_one_that_is_refused_and_gone_leaves_no_traceback(model, tmp_path):
-    with Server(model, tmp_path, limits={"connections": 2}) as server:
+def test_what_comes_after_a_refusal_is_not_kept():
+    async def refused():
+        one, transport, _ = connection_to_nowhere()
+        one.data_received(b"no HTTP\r\n\r\n")
+        assert transport.said.startswith(b"HTTP/1.1 400")
+        tracemalloc.start()
+        for _ in range(100):
+            one.data_received(bytes(65536))
+        kept, _ = tracemalloc.get_traced_memory()
+        tracemalloc.stop()
+        return kept
+
+    assert asyncio.run(refused()) < 65536
+
+
+def test_one_that_is_refused_and_gone_leaves_no_traceback(small_gban, tmp_path):
+    with Server(small_gban, tmp_path, limits={"connections": 2}) as server:
         others = [server.connect() for _ in range(2)]
         for _ in range(50):
             server.connect().close()
@@ -134,8 +159,8 @@ def test_a_head_of_what_words_may_have_is_taken_however_it_comes(server):
         assert answer(connection).startswith(b"HTTP/1.1 200")
 
 
-def test_connections_beyond_the_limit_get_429(model, tmp_path):
-    with Server(model, tmp_path, limits={"connections": 4}) as server:
+def test_connections_beyond_the_limit_get_429(small_gban, tmp_path):
+    with Server(small_gban, tmp_path, limits={"connections": 4}) as server:
         others = [server.connect() for _ in range(3)]
         assert server.http.get("/healthz").status_code == 200
         for _ in range(10):  # those who have sent their request too

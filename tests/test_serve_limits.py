@@ -6,8 +6,6 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
-from helpers import SMALL
-from runtime_models import make_model
 from serve_server import HEAD, PATIENCE, Server, answer, status_of, until
 
 from gban_edge.serve import Limits, ServeOptions
@@ -18,20 +16,15 @@ QUICK = {"body_seconds": 0.5, "head_seconds": 0.5, "body_bytes": 100_000, "uploa
 
 
 @pytest.fixture(scope="module")
-def model(tmp_path_factory):
-    return make_model(tmp_path_factory.mktemp("model") / "gban.safetensors", SMALL).path
-
-
-@pytest.fixture(scope="module")
-def server(model, tmp_path_factory):
+def server(small_gban, tmp_path_factory):
     """A server with little patience."""
-    with Server(model, tmp_path_factory.mktemp("server"), limits=QUICK) as found:
+    with Server(small_gban, tmp_path_factory.mktemp("server"), limits=QUICK) as found:
         yield found
 
 
-def test_beyond_capacity_the_answer_is_429_at_once(model, tmp_path):
+def test_beyond_capacity_the_answer_is_429_at_once(small_gban, tmp_path):
     limits = {"workers": 2, "recognitions": 3, "answer_seconds": PATIENCE}
-    with Server(model, tmp_path, limits=limits) as server, ThreadPoolExecutor(3) as pool:
+    with Server(small_gban, tmp_path, limits=limits) as server, ThreadPoolExecutor(3) as pool:
         held = [pool.submit(server.recognize, "hold") for _ in range(3)]
         until(lambda: server.metric("gban_recognitions_in_progress") == 3)
         until(lambda: server.held() == 2)
@@ -59,9 +52,9 @@ def test_a_refused_client_reads_why_though_its_sound_was_not_read(server):
             assert status_of(answer(connection)) == (403, "host")
 
 
-def test_an_answer_that_takes_too_long_keeps_its_place_until_it_ends(model, tmp_path):
+def test_an_answer_that_takes_too_long_keeps_its_place_until_it_ends(small_gban, tmp_path):
     limits = {"workers": 1, "recognitions": 1, "answer_seconds": 0.3}
-    with Server(model, tmp_path, limits=limits) as server:
+    with Server(small_gban, tmp_path, limits=limits) as server:
         late = server.recognize("hold")
         assert (late.status_code, late.json()["error"]["code"]) == (503, "timeout")
         assert server.recognize().status_code == 429
@@ -109,9 +102,9 @@ def test_a_body_that_stalls_is_given_up(server):
         assert status_of(answer(connection)) == (408, "slow")
 
 
-def test_stalled_bodies_do_not_take_all_memory_nor_the_workers(model, tmp_path):
+def test_stalled_bodies_do_not_take_all_memory_nor_the_workers(small_gban, tmp_path):
     limits = {"uploads": 2, "body_seconds": PATIENCE}
-    with Server(model, tmp_path, limits=limits) as server:
+    with Server(small_gban, tmp_path, limits=limits) as server:
         stalled = [server.connect() for _ in range(2)]
         for one in stalled:
             one.sendall(HEAD + b"Expect: 100-continue\r\nContent-Length: 1000\r\n\r\n")
@@ -152,10 +145,10 @@ def test_clients_that_leave_at_once_leave_nothing(server):
     assert server.metric("gban_recognitions_in_progress") == 0
 
 
-def test_a_client_that_takes_no_answer_is_cut(model, tmp_path):
+def test_a_client_that_takes_no_answer_is_cut(small_gban, tmp_path):
     """It asks and asks, and never reads: its connection must not stay, nor its place."""
     limits = {"send_seconds": 0.5, "head_seconds": PATIENCE}
-    with Server(model, tmp_path, limits=limits) as server, socket.socket() as greedy:
+    with Server(small_gban, tmp_path, limits=limits) as server, socket.socket() as greedy:
         greedy.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 2048)
         greedy.settimeout(PATIENCE)
         greedy.connect(("127.0.0.1", server.port))
@@ -173,8 +166,8 @@ def send_for_ever(connection, message):
         connection.sendall(message)
 
 
-def test_names_are_the_same_in_capitals(model, tmp_path):
-    with Server(model, tmp_path, hosts=["Robot.Local"]) as server:
+def test_names_are_the_same_in_capitals(small_gban, tmp_path):
+    with Server(small_gban, tmp_path, hosts=["Robot.Local"]) as server:
         for name in ("Robot.Local", "robot.local:1"):
             answered = server.http.get("/v1/model", headers={"host": name})
             assert answered.status_code == 200

@@ -18,19 +18,14 @@ from gban_edge.serve.openapi import document
 TOKEN = "a-token-of-24-characters"
 
 
-@pytest.fixture(scope="module")
-def model(tmp_path_factory):
-    return make_model(tmp_path_factory.mktemp("model") / "gban.safetensors", SMALL).path
-
-
 @pytest.mark.parametrize("token", [None, TOKEN])
 def test_it_is_valid_openapi(token):
     validators = pytest.importorskip("openapi_spec_validator")
     validators.OpenAPIV31SpecValidator(document(ServeOptions(token=token))).validate()
 
 
-def test_every_path_of_the_service_is_described_and_no_other(model):
-    app = create_app(EmotionRecognizer.from_pretrained(model, "cpu"))
+def test_every_path_of_the_service_is_described_and_no_other(small_gban):
+    app = create_app(EmotionRecognizer.from_pretrained(small_gban, "cpu"))
     page = {"/"} | {route.path for route in app.routes if "." in route.path}
     page -= {"/openapi.json"}
     assert set(DOCUMENT["paths"]) == {route.path for route in app.routes} - page
@@ -38,8 +33,8 @@ def test_every_path_of_the_service_is_described_and_no_other(model):
     assert names == set(DOCUMENT["components"]["schemas"])
 
 
-def test_the_servers_own_document_and_every_path_as_it_says(model, tmp_path):
-    with Server(model, tmp_path) as server:
+def test_the_servers_own_document_and_every_path_as_it_says(small_gban, tmp_path):
+    with Server(small_gban, tmp_path) as server:
         assert server.http.get("/openapi.json").json() == DOCUMENT
         for path, methods in DOCUMENT["paths"].items():
             for method, operation in methods.items():

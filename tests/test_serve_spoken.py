@@ -7,8 +7,6 @@ from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
-from helpers import SMALL
-from runtime_models import make_model
 from serve_contract import check_event
 from serve_server import Server, until
 from spoken import TEXTS, scene
@@ -28,13 +26,8 @@ def as_int16(pcm):
 
 
 @pytest.fixture(scope="module")
-def model(tmp_path_factory):
-    return make_model(tmp_path_factory.mktemp("model") / "gban.safetensors", SMALL).path
-
-
-@pytest.fixture(scope="module")
-def rec(model):
-    return EmotionRecognizer.from_pretrained(model, "cpu")
+def rec(small_gban):
+    return EmotionRecognizer.from_pretrained(small_gban, "cpu")
 
 
 def by_itself(rec, pcm, text):
@@ -44,12 +37,12 @@ def by_itself(rec, pcm, text):
     return [event for event in found if isinstance(event, SpeechEnded)]
 
 
-def test_a_spoken_sentence_is_answered_with_the_words_that_were_heard(model, rec, tmp_path):
+def test_a_spoken_sentence_is_answered_with_the_words_that_were_heard(small_gban, rec, tmp_path):
     """Nobody ends it but the speaker, and nobody says what was said but PocketSphinx."""
     spoken = scene(TEXTS[:1])
     pcm = as_int16(spoken.pcm)
     with (
-        Server(model, tmp_path, words="pocketsphinx") as server,
+        Server(small_gban, tmp_path, words="pocketsphinx") as server,
         connect(server, {"type": "start"}) as client,
     ):
         push(client, pcm, BLOCK)
@@ -71,7 +64,7 @@ def test_a_spoken_sentence_is_answered_with_the_words_that_were_heard(model, rec
     assert server.log.read_text() == ""
 
 
-def test_eight_streams_in_real_time_do_not_mix(model, rec, tmp_path):
+def test_eight_streams_in_real_time_do_not_mix(small_gban, rec, tmp_path):
     """Each speaks at the pace of speech, with words and a sound of its own."""
     spoken = scene().pcm
     sounds = [as_int16(spoken * (1.0 - 0.08 * i)) for i in range(STREAMS)]
@@ -85,7 +78,7 @@ def test_eight_streams_in_real_time_do_not_mix(model, rec, tmp_path):
             say(client, type="end")
             return events_to(client, "result") + events_to(client, "result")
 
-    with Server(model, tmp_path) as server, ThreadPoolExecutor(STREAMS) as pool:
+    with Server(small_gban, tmp_path) as server, ThreadPoolExecutor(STREAMS) as pool:
         answered = list(pool.map(speak, range(STREAMS)))
         until(lambda: server.metric('gban_streams_total{code="1000"}') == STREAMS)
         assert server.metric("gban_utterances_total") == 2 * STREAMS

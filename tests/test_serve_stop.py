@@ -8,18 +8,11 @@ from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
-from helpers import SMALL
-from runtime_models import make_model
 from serve_server import HEAD, PATIENCE, PCM, Server, answer, until
 from spoken import TEXTS, speech
 from test_serve_stream import BY_HAND, closed, connect, events_to, push, say
 
 pytestmark = pytest.mark.alone
-
-
-@pytest.fixture(scope="module")
-def model(tmp_path_factory):
-    return make_model(tmp_path_factory.mktemp("model") / "gban.safetensors", SMALL).path
 
 
 def refuses(server):
@@ -47,9 +40,9 @@ def asks_health(connection):
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-def test_a_stop_finishes_what_is_under_way(model, tmp_path, number):
+def test_a_stop_finishes_what_is_under_way(small_gban, tmp_path, number):
     """A request in work, one whose sound is arriving, and nothing of a connection that waits."""
-    server = Server(model, tmp_path)
+    server = Server(small_gban, tmp_path)
     with ThreadPoolExecutor(1) as pool, server.connect() as arriving, server.connect() as idle:
         arriving.sendall(HEAD + b"Content-Length: 9000\r\n\r\n" + bytes(4000))
         assert asks_health(idle)["status"] == "ready"
@@ -67,8 +60,8 @@ def test_a_stop_finishes_what_is_under_way(model, tmp_path, number):
     assert server.log.read_text() == ""
 
 
-def test_a_stop_says_goodbye_to_streams(model, tmp_path):
-    server = Server(model, tmp_path)
+def test_a_stop_says_goodbye_to_streams(small_gban, tmp_path):
+    server = Server(small_gban, tmp_path)
     with connect(server) as client:
         push(client, PCM[:2000])
         events_to(client, "level")
@@ -95,9 +88,9 @@ def ends(server):
     return status, last
 
 
-def test_a_worker_that_is_stuck_does_not_keep_the_process(model, tmp_path):
+def test_a_worker_that_is_stuck_does_not_keep_the_process(small_gban, tmp_path):
     limits = {"grace_seconds": 1.0, "answer_seconds": PATIENCE}
-    server = Server(model, tmp_path, limits=limits)
+    server = Server(small_gban, tmp_path, limits=limits)
     with ThreadPoolExecutor(1) as pool:
         asked = stuck(server, pool)
         server.process.terminate()
@@ -108,10 +101,10 @@ def test_a_worker_that_is_stuck_does_not_keep_the_process(model, tmp_path):
     assert re.fullmatch(r"RuntimeError: 1 under way had not ended .* 1 s after .*", last)
 
 
-def test_a_request_that_timed_out_and_goes_on_does_not_either(model, tmp_path):
+def test_a_request_that_timed_out_and_goes_on_does_not_either(small_gban, tmp_path):
     """Its client has its answer; its thread is still in the network."""
     limits = {"grace_seconds": 0.5, "answer_seconds": 0.3}
-    server = Server(model, tmp_path, limits=limits)
+    server = Server(small_gban, tmp_path, limits=limits)
     assert server.recognize("hold").status_code == 503
     sick = until(lambda: unwell(server))  # the thread may have begun after the request
     assert sick.status_code == 503
@@ -120,9 +113,9 @@ def test_a_request_that_timed_out_and_goes_on_does_not_either(model, tmp_path):
     assert ends(server)[0] == 1
 
 
-def test_a_stuck_stream_does_not_either(model, tmp_path):
+def test_a_stuck_stream_does_not_either(small_gban, tmp_path):
     limits = {"grace_seconds": 0.5, "answer_seconds": PATIENCE}
-    server = Server(model, tmp_path, limits=limits, words="stuck")
+    server = Server(small_gban, tmp_path, limits=limits, words="stuck")
     spoken = np.round(speech(TEXTS[1]) * 32767).astype("<i2")
     with connect(server, {**BY_HAND, "by_hand": False}) as client:
         push(client, spoken)
@@ -138,9 +131,9 @@ def test_a_stuck_stream_does_not_either(model, tmp_path):
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-def test_a_second_signal_does_not_wait(model, tmp_path, number):
+def test_a_second_signal_does_not_wait(small_gban, tmp_path, number):
     limits = {"grace_seconds": 300.0, "answer_seconds": 300.0}
-    server = Server(model, tmp_path, limits=limits)
+    server = Server(small_gban, tmp_path, limits=limits)
     with ThreadPoolExecutor(1) as pool:
         asked = stuck(server, pool)
         server.process.terminate()
@@ -152,28 +145,28 @@ def test_a_second_signal_does_not_wait(model, tmp_path, number):
     assert last.startswith("RuntimeError: 1 under way had not ended")
 
 
-def test_a_network_that_fails_at_once_is_told(model, tmp_path):
+def test_a_network_that_fails_at_once_is_told(small_gban, tmp_path):
     with pytest.raises(
         AssertionError, match="RuntimeError: the network failed: the device is gone"
     ):
-        Server(model, tmp_path, broken=True)
+        Server(small_gban, tmp_path, broken=True)
 
 
-def test_a_supervisor_is_told(model, tmp_path, monkeypatch):
+def test_a_supervisor_is_told(small_gban, tmp_path, monkeypatch):
     """systemd's Type=notify, by its datagrams."""
     place = str(tmp_path / "notify")
     monkeypatch.setenv("NOTIFY_SOCKET", place)
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as supervisor:
         supervisor.bind(place)
         supervisor.settimeout(PATIENCE)
-        server = Server(model, tmp_path)
+        server = Server(small_gban, tmp_path)
         assert supervisor.recv(100) == b"READY=1"
         assert server.recognize().status_code == 200
         assert server.stop() == 0
         assert supervisor.recv(100) == b"STOPPING=1"
 
 
-def test_no_supervisor_is_no_failure(model, tmp_path, monkeypatch):
+def test_no_supervisor_is_no_failure(small_gban, tmp_path, monkeypatch):
     monkeypatch.setenv("NOTIFY_SOCKET", str(tmp_path / "gone"))
-    with Server(model, tmp_path) as server:
+    with Server(small_gban, tmp_path) as server:
         assert server.recognize().status_code == 200

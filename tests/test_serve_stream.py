@@ -7,8 +7,6 @@ from contextlib import ExitStack, closing, contextmanager
 
 import numpy as np
 import pytest
-from helpers import SMALL
-from runtime_models import make_model
 from serve_contract import check_event
 from serve_server import PATIENCE, PCM, Server, until
 from test_serve import TOKEN, same
@@ -23,20 +21,15 @@ SILENCE = np.zeros(8000, "<i2")
 
 
 @pytest.fixture(scope="module")
-def model(tmp_path_factory):
-    return make_model(tmp_path_factory.mktemp("model") / "gban.safetensors", SMALL).path
-
-
-@pytest.fixture(scope="module")
-def server(model, tmp_path_factory):
+def server(small_gban, tmp_path_factory):
     limits = {"streams": 3, "message_bytes": 100_000}
-    with Server(model, tmp_path_factory.mktemp("server"), limits=limits) as found:
+    with Server(small_gban, tmp_path_factory.mktemp("server"), limits=limits) as found:
         yield found
 
 
 @pytest.fixture(scope="module")
-def rec(model):
-    return EmotionRecognizer.from_pretrained(model, "cpu")
+def rec(small_gban):
+    return EmotionRecognizer.from_pretrained(small_gban, "cpu")
 
 
 @contextmanager
@@ -271,8 +264,8 @@ def test_a_client_that_leaves_in_the_middle_of_a_frame_frees_its_place(server):
 
 
 @pytest.mark.parametrize("limits", [{"idle_seconds": 0.3}, {"stream_seconds": 0.3}])
-def test_a_client_that_says_nothing_is_closed(model, tmp_path, limits):
-    with Server(model, tmp_path, limits=limits) as server, closing(raw_frames(server)) as half:
+def test_a_client_that_says_nothing_is_closed(small_gban, tmp_path, limits):
+    with Server(small_gban, tmp_path, limits=limits) as server, closing(raw_frames(server)) as half:
         half.sendall(b"\x82\xfe\x10\x00")  # and never the rest
         with connect(server, None) as client:
             assert closed(client) == (1008, "timeout")
@@ -298,11 +291,11 @@ def test_a_flood_that_is_no_message_is_cut(server, first, flood):
     still_serves(server)
 
 
-def test_a_client_that_takes_no_events_is_dropped(model, tmp_path):
+def test_a_client_that_takes_no_events_is_dropped(small_gban, tmp_path):
     """Its events fill the buffers between; it is not waited for, and others are answered."""
     limits = {"send_seconds": 0.3, "streams": 2}
     with (
-        Server(model, tmp_path, limits=limits) as server,
+        Server(small_gban, tmp_path, limits=limits) as server,
         closing(raw_frames(server, 4096)) as stalled,
     ):
         stalled.sendall(masked(1, json.dumps(BY_HAND).encode()))
@@ -332,11 +325,11 @@ def refused(server, url="ws://localhost/v1/stream", **more):
     return caught.value.response.status_code
 
 
-def test_who_may_not_come_in_gets_no_websocket(server, model, tmp_path):
+def test_who_may_not_come_in_gets_no_websocket(server, small_gban, tmp_path):
     assert refused(server, "ws://evil.example/v1/stream") == 403
     assert refused(server, origin="http://evil.example") == 403
     until(lambda: server.metric('gban_requests_total{path="/v1/stream",status="403"}') == 2)
-    with Server(model, tmp_path, token=TOKEN) as locked:
+    with Server(small_gban, tmp_path, token=TOKEN) as locked:
         assert refused(locked) == 401
         with connect(locked, additional_headers={"Authorization": f"Bearer {TOKEN}"}):
             pass

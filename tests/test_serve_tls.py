@@ -10,8 +10,6 @@ import time
 import httpx
 import pytest
 from command_process import command
-from helpers import SMALL
-from runtime_models import make_model
 from serve_server import PATIENCE, PCM, Server, answer
 from test_serve import same
 from test_serve_stream import BY_HAND, TOKEN, events_to, push, say
@@ -22,11 +20,6 @@ from gban_edge.serve import ServeOptions
 
 OPENSSL = shutil.which("openssl")
 needs_openssl = pytest.mark.skipif(OPENSSL is None, reason="openssl makes the certificates")
-
-
-@pytest.fixture(scope="module")
-def model(tmp_path_factory):
-    return make_model(tmp_path_factory.mktemp("model") / "gban.safetensors", SMALL).path
 
 
 def openssl(*arguments, folder):
@@ -53,13 +46,13 @@ def files(tmp_path_factory):
 
 @needs_openssl
 @pytest.mark.filterwarnings("ignore:ssl.TLSVersion:DeprecationWarning")
-def test_https_and_wss_with_a_certificate_of_ones_own(model, files, tmp_path):
+def test_https_and_wss_with_a_certificate_of_ones_own(small_gban, files, tmp_path):
     trusted = ssl.create_default_context(cafile=files / "server.pem")
     pair = {"certificate": str(files / "server.pem"), "key": str(files / "server.key")}
     options = {"host": "0.0.0.0", "token": TOKEN, **pair}
-    rec = EmotionRecognizer.from_pretrained(model, "cpu")
+    rec = EmotionRecognizer.from_pretrained(small_gban, "cpu")
     bearer = {"Authorization": f"Bearer {TOKEN}"}
-    with Server(model, tmp_path, verify=trusted, **options) as server:
+    with Server(small_gban, tmp_path, verify=trusted, **options) as server:
         assert server.address.startswith("https://")
         server.http.headers.update(bearer)
         origin = {"origin": f"https://127.0.0.1:{server.port}"}
@@ -101,11 +94,11 @@ def plain_text_is_refused(server):
 
 
 @needs_openssl
-def test_stalling_clients_are_cut_under_tls_too(model, files, tmp_path):
+def test_stalling_clients_are_cut_under_tls_too(small_gban, files, tmp_path):
     pair = {"certificate": str(files / "server.pem"), "key": str(files / "server.key")}
     trusted = ssl.create_default_context(cafile=files / "server.pem")
     limits = {"send_seconds": 0.5, "head_seconds": 0.5}
-    with Server(model, tmp_path, verify=trusted, limits=limits, **pair) as server:
+    with Server(small_gban, tmp_path, verify=trusted, limits=limits, **pair) as server:
         with server.connect() as silent:  # never says hello
             assert answer(silent) == b""
         with socket.socket() as bare:
@@ -151,14 +144,14 @@ def ask_for_ever(connection):
         ("server.pem", "other.key", r"key .*other\.key does not belong to certificate .*server\.p"),
     ],
 )
-def test_what_cannot_be_used_is_told_in_one_line(model, files, certificate, key, expected):
+def test_what_cannot_be_used_is_told_in_one_line(small_gban, files, certificate, key, expected):
     """By the real command, which must not ask a terminal for a passphrase."""
     with pytest.raises((ValueError, FileNotFoundError), match=expected):
         ServeOptions(certificate=files / certificate, key=files / key)
     if certificate != "server.pem" or key != "locked.key":
         return  # one process is enough
     found = command(
-        "serve", model, "--port", 0, "--certificate", certificate, "--key", key, cwd=files
+        "serve", small_gban, "--port", 0, "--certificate", certificate, "--key", key, cwd=files
     )
     assert found.returncode == 1
     assert found.stdout == ""

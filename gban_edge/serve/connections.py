@@ -47,8 +47,10 @@ def http_protocol(limits: Limits) -> type[H11Protocol]:
                 self._refuse(ApiError(429, "busy", "too many connections; try again soon"))
 
         def data_received(self, data: bytes) -> None:
+            if self._refused:
+                return
             self._held += data
-            while self._held and not self._refused and self.transport.get_protocol() is self:
+            while self._held and self.transport.get_protocol() is self:
                 if self._answers():
                     self.flow.pause_reading()
                     return
@@ -99,7 +101,7 @@ def http_protocol(limits: Limits) -> type[H11Protocol]:
         def _refuse(self, error: ApiError) -> None:
             """Answer without the application, and let what still arrives fall: closing on it would
             reset the connection under the answer."""
-            self._refused = True
+            self._refused, self._held = True, b""
             self.transport.write(answer_bytes(error))
             if self.transport.can_write_eof():
                 with suppress(OSError):  # the client is gone already

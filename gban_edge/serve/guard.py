@@ -67,6 +67,7 @@ class Guard:
     ) -> None:
         self._app, self._options, self._requests = app, options, requests
         self._paths, self._open = paths, open_paths
+        self._hosts = {*LOOPBACK, *(one.lower() for one in (options.host, *options.hosts))}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] not in ("http", "websocket"):
@@ -142,9 +143,7 @@ class Guard:
     def _check_host(self, host: str) -> None:
         if not self._options.loopback and not self._options.hosts:
             return  # any name of this machine; the token keeps strangers out
-        name = hostname(host)
-        hosts = (self._options.host, *self._options.hosts)
-        if name not in LOOPBACK and name not in {one.lower() for one in hosts}:
+        if hostname(host) not in self._hosts:
             raise ApiError(
                 403, "host", "Host must be a name of this machine (localhost, 127.0.0.1, or one "
                 "that the server was told to answer to)",

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from gban_edge.microphone import parse_device
 from gban_edge_ros.settings import Settings
 
 BLOCKS_KEPT = 500  # of 20 ms, 10 s
@@ -34,13 +35,11 @@ class Microphone:
             ) from error
         self._queue: queue.Queue[NDArray[np.float32]] = queue.Queue(BLOCKS_KEPT)
         self.lost = 0
-        name: str | int | None = settings.device or None
-        if settings.device.isdecimal():
-            name = int(settings.device)
         try:
             self._stream = sounddevice.InputStream(
-                samplerate=settings.sample_rate, channels=settings.channels, device=name,
-                dtype="float32", blocksize=settings.sample_rate // 50, callback=self._take,
+                samplerate=settings.sample_rate, channels=settings.channels,
+                device=parse_device(settings.device or None), dtype="float32",
+                blocksize=settings.sample_rate // 50, callback=self._take,
             )  # fmt: skip
             self._stream.start()
         except (sounddevice.PortAudioError, ValueError) as error:
