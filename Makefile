@@ -1,5 +1,5 @@
 # make run          set up .venv and run the main job on the built-in corpus
-# make test         set up .venv, then format, lint, types, build, C++ tests, Python tests: 20 minutes
+# make test         set up .venv, then format, lint, types, build, C++ tests, Python tests: 20 to 23 minutes
 # make test-full    that and the whole main job, and the base package on every Python on the PATH:
 #                   about 35 minutes on 2 cores
 #
